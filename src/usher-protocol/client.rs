@@ -1,0 +1,204 @@
+//! The blocking client: one connection, one request at a time, every wait bounded.
+//!
+//! It needs no runtime and no thread, so it fits into a web server's module or a small tool.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fmt, mem};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::frame::{self, FrameError};
+use crate::{Answer, Call, Reply, Request};
+
+/// A connection to the daemon, opened at the first question and again whenever it broke.
+#[derive(Debug)]
+pub struct Client {
+    path: PathBuf,
+    stream: Option<UnixStream>,
+    last_id: u64,
+}
+
+impl Client {
+    /// A client of the daemon that listens at `path`. Nothing is opened yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), stream: None, last_id: 0 }
+    }
+
+    /// Asks, and waits at most `timeout` for the answer.
+    ///
+    /// The daemon learns of the time-out and answers in time itself when it can. A connection
+    /// that was open from an earlier question may have been closed meanwhile (the daemon was
+    /// restarted): then the question is asked once more on a new one; both kinds are safe to ask
+    /// twice.
+    ///
+    /// # Errors
+    /// See [`ClientError`]. The next question opens a new connection.
+    pub fn ask(&mut self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
+        let deadline = now() + timeout;
+        self.last_id += 1;
+        let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
+        let request = Request { id: self.last_id, timeout_ms, call };
+        let frame = frame::encode(&request).map_err(ClientError::Frame)?;
+        if let Some(mut stream) = self.stream.take() {
+            match exchange(&mut stream, &frame, request.id, deadline) {
+                Err(ClientError::Closed | ClientError::Io(_)) => {}
+                result => return self.keep(stream, result),
+            }
+        }
+        let mut stream = connect(&self.path, deadline)?;
+        let result = exchange(&mut stream, &frame, request.id, deadline);
+        self.keep(stream, result)
+    }
+
+    /// Only a connection whose last question was answered is in a known state.
+    fn keep(
+        &mut self,
+        stream: UnixStream,
+        result: Result<Reply, ClientError>,
+    ) -> Result<Reply, ClientError> {
+        if result.is_ok() {
+            self.stream = Some(stream);
+        }
+        result
+    }
+}
+
+/// `std`'s connect has no time-out and waits for as long as the listener's queue is full; Linux
+/// honours the send time-out if it is set before.
+fn connect(path: &Path, deadline: Instant) -> Result<UnixStream, ClientError> {
+    let failed = |error| ClientError::Connect(path.to_path_buf(), error);
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+    socket.set_write_timeout(Some(left(deadline)?)).map_err(failed)?;
+    let address = SockAddr::unix(path).map_err(failed)?;
+    match socket.connect(&address) {
+        Ok(()) => Ok(socket.into()),
+        Err(error) if timed_out(&error) => Err(ClientError::Deadline),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn exchange(
+    stream: &mut UnixStream,
+    request: &[u8],
+    id: u64,
+    deadline: Instant,
+) -> Result<Reply, ClientError> {
+    write_all(stream, request, deadline)?;
+    loop {
+        let mut header = [0; frame::HEADER];
+        read_exact(stream, &mut header, deadline)?;
+        let mut body = vec![0; frame::length(header).map_err(ClientError::Frame)?];
+        read_exact(stream, &mut body, deadline)?;
+        let answer: Answer = frame::decode(&body).map_err(ClientError::Frame)?;
+        // Id 0 is the daemon's complaint about what it could not read: ours.
+        if answer.id == id || answer.id == 0 {
+            return Ok(answer.reply);
+        }
+    }
+}
+
+fn write_all(stream: &mut UnixStream, bytes: &[u8], deadline: Instant) -> Result<(), ClientError> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        stream.set_write_timeout(Some(left(deadline)?)).map_err(ClientError::Io)?;
+        match progress(stream.write(rest))? {
+            0 => {}
+            written => rest = rest.get(written..).unwrap_or_default(),
+        }
+    }
+    Ok(())
+}
+
+fn read_exact(
+    stream: &mut UnixStream,
+    buffer: &mut [u8],
+    deadline: Instant,
+) -> Result<(), ClientError> {
+    let mut rest = buffer;
+    while !rest.is_empty() {
+        stream.set_read_timeout(Some(left(deadline)?)).map_err(ClientError::Io)?;
+        let read = progress(stream.read(rest))?;
+        rest = mem::take(&mut rest).get_mut(read..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The bytes moved; 0 when interrupted, for the caller to go on.
+fn progress(result: io::Result<usize>) -> Result<usize, ClientError> {
+    match result {
+        Ok(0) => Err(ClientError::Closed),
+        Ok(moved) => Ok(moved),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        Err(error) if timed_out(&error) => Err(ClientError::Deadline),
+        Err(error) => Err(ClientError::Io(error)),
+    }
+}
+
+/// A socket's time-out shows as EAGAIN ("Resource temporarily unavailable").
+fn timed_out(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// What is left of the time; a time-out of zero would mean "for ever".
+fn left(deadline: Instant) -> Result<Duration, ClientError> {
+    match deadline.saturating_duration_since(now()) {
+        Duration::ZERO => Err(ClientError::Deadline),
+        left => Ok(left),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a blocking wait is measured by the real clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Why there is no answer. All of these mean "cannot tell", never "no".
+#[derive(Debug)]
+pub enum ClientError {
+    /// The daemon cannot be reached: it does not run, or this user may not use its socket.
+    Connect(PathBuf, io::Error),
+    /// The time was up.
+    Deadline,
+    /// The daemon closed the connection without an answer.
+    Closed,
+    /// The connection broke.
+    Io(io::Error),
+    /// What came is no answer, or the request does not fit in a frame.
+    Frame(FrameError),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(path, error) => {
+                write!(f, "cannot connect to usherd at {}: {error}", path.display())?;
+                match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                        f.write_str(" (is it running?)")
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        f.write_str(" (may this user use the socket? see socket_group)")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Deadline => f.write_str("usherd did not answer in time"),
+            Self::Closed => f.write_str("usherd closed the connection without an answer"),
+            Self::Io(error) => write!(f, "the connection to usherd broke: {error}"),
+            Self::Frame(error) => write!(f, "usherd and this client do not understand each other: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connect(_, error) | Self::Io(error) => Some(error),
+            Self::Frame(error) => Some(error),
+            Self::Deadline | Self::Closed => None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Bytes to messages and back: the length, the version byte, the size limit.
+//!
+//! No I/O here, so it can be fuzzed. This is the only file that knows bincode; whoever replaces it
+//! keeps the bytes that the crate's documentation describes and `tests/vectors.txt` holds.
+
+use std::fmt;
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::{Answer, Call, Query, Request};
+
+/// The protocol version in every frame.
+pub const VERSION: u8 = 1;
+/// Most bytes after the length: the version byte and the message.
+pub const MAX_LENGTH: usize = 65_536;
+/// Bytes of the length itself.
+pub const HEADER: usize = 4;
+
+/// The limit bounds what a claimed length inside a message can make the decoder allocate.
+const WIRE: Configuration<LittleEndian, Varint, Limit<MAX_LENGTH>> =
+    bincode::config::standard().with_limit::<MAX_LENGTH>();
+
+/// What travels in a frame.
+pub trait Message: Serialize + DeserializeOwned {
+    /// At least the bytes of its encoding, so that no secret is left behind by a growing buffer.
+    fn room(&self) -> usize;
+}
+
+impl Message for Request {
+    fn room(&self) -> usize {
+        const NUMBERS: usize = 64;
+        match &self.call {
+            Call::Authenticate(query, password) => {
+                NUMBERS + room(query) + password.as_bytes().len()
+            }
+            Call::Lookup(query) => NUMBERS + room(query),
+            Call::Status | Call::Reload => NUMBERS,
+        }
+    }
+}
+
+impl Message for Answer {
+    fn room(&self) -> usize {
+        512
+    }
+}
+
+fn room(query: &Query) -> usize {
+    const LENGTH: usize = 9;
+    query.user.len()
+        + query.realm.as_ref().map_or(0, String::len)
+        + query.require.iter().map(|rule| rule.len() + LENGTH).sum::<usize>()
+}
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrameError {
+    /// The length is not between 2 and [`MAX_LENGTH`].
+    Length(u32),
+    /// Another version than [`VERSION`].
+    Version(u8),
+    /// The message cannot be read, or bytes are left over.
+    Malformed(String),
+    /// The message to be sent is longer than a frame can be.
+    TooLong(usize),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length(length) => {
+                write!(f, "a frame of {length} bytes; 2 to {MAX_LENGTH} are allowed")
+            }
+            Self::Version(version) => {
+                write!(f, "protocol version {version}; the versions spoken here are: {VERSION}")
+            }
+            Self::Malformed(what) => write!(f, "a message that cannot be read: {what}"),
+            Self::TooLong(length) => {
+                write!(f, "a message of {length} bytes; a frame holds {MAX_LENGTH}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// The whole frame of a message.
+pub fn encode(message: &impl Message) -> Result<Zeroizing<Vec<u8>>, FrameError> {
+    let mut frame = Zeroizing::new(Vec::with_capacity(HEADER + 1 + message.room()));
+    frame.extend_from_slice(&[0, 0, 0, 0, VERSION]);
+    bincode::serde::encode_into_std_write(message, &mut *frame, WIRE)
+        .map_err(|error| FrameError::Malformed(error.to_string()))?;
+    let length = frame.len() - HEADER;
+    match u32::try_from(length) {
+        Ok(claim) if length <= MAX_LENGTH => {
+            if let Some(header) = frame.first_chunk_mut::<HEADER>() {
+                *header = claim.to_be_bytes();
+            }
+            Ok(frame)
+        }
+        _ => Err(FrameError::TooLong(length)),
+    }
+}
+
+/// The number of bytes that follow a frame's header.
+pub fn length(header: [u8; HEADER]) -> Result<usize, FrameError> {
+    let claim = u32::from_be_bytes(header);
+    match usize::try_from(claim) {
+        Ok(length) if (2..=MAX_LENGTH).contains(&length) => Ok(length),
+        _ => Err(FrameError::Length(claim)),
+    }
+}
+
+/// The message in the bytes that follow a frame's header.
+pub fn decode<M: Message>(body: &[u8]) -> Result<M, FrameError> {
+    let Some((&version, message)) = body.split_first() else {
+        return Err(FrameError::Length(0));
+    };
+    if version != VERSION {
+        return Err(FrameError::Version(version));
+    }
+    let (value, used) = bincode::serde::decode_from_slice(message, WIRE)
+        .map_err(|error| FrameError::Malformed(error.to_string()))?;
+    if used != message.len() {
+        return Err(FrameError::Malformed(format!("{} bytes left over", message.len() - used)));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+use serde::{Deserialize, Serialize};
+
+/// Who somebody is, as far as the application behind the proxy should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The canonical name, in the directory's spelling.
+    pub user: String,
+    /// The realm that answered.
+    pub realm: String,
+    /// Names (such as `X_REMOTE_EMAIL`) and values, in the configured order; never a control
+    /// character in them. What the directory does not know is left out.
+    pub metadata: Vec<(String, String)>,
+    /// The names of the user's groups.
+    pub groups: Vec<String>,
+    /// Where the facts come from.
+    pub source: Source,
+    /// Seconds since the directory said so.
+    pub age_s: u64,
+}
+
+/// Where an identity comes from. The order of the variants is part of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// Asked for this very answer.
+    Directory,
+    /// Known, and fresh.
+    Cache,
+    /// Known, past its time, and served because no host answers.
+    Stale,
+}
+
+impl Source {
+    /// The name in JSON and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Cache => "cache",
+            Self::Stale => "stale",
+        }
+    }
+}

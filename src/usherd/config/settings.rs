@@ -1,0 +1,264 @@
+//! What a valid configuration says. Only `config` makes these; whatever stands here was checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use usher_protocol::Password;
+
+use super::filter::Filter;
+use super::rule::Rule;
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The realm of requests that name none; the only realm where there is just one.
+    pub default_realm: Option<String>,
+    /// Sockets and limits.
+    pub listen: Listen,
+    /// Who may ask.
+    pub access: Access,
+    /// The realms by name; at least one.
+    pub realms: BTreeMap<String, Arc<Realm>>,
+}
+
+/// `[listen]`: sockets and limits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listen {
+    /// Where requests come in.
+    pub socket: PathBuf,
+    /// Permission bits of the socket.
+    pub socket_mode: u32,
+    /// The group that owns the socket, with its id; none: the daemon's own.
+    pub socket_group: Option<(String, u32)>,
+    /// Where `usherctl` gives commands.
+    pub admin_socket: PathBuf,
+    /// Most connections at once, over both sockets.
+    pub max_connections: usize,
+    /// Most requests in work for one connection.
+    pub max_in_flight: usize,
+    /// The deadline of a request that brings none; no request can have a longer one.
+    pub request_timeout: Duration,
+}
+
+/// `[access]`: who may ask.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Access {
+    /// For `authenticate`; none: whoever the socket's mode lets in.
+    pub authenticate: Option<Peers>,
+    /// For `lookup`; none: whoever the socket's mode lets in.
+    pub lookup: Option<Peers>,
+}
+
+/// Users and groups of this machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Peers {
+    /// As they were written.
+    pub names: Vec<String>,
+    /// The users, and the members of the groups when the configuration was read.
+    pub uids: BTreeSet<u32>,
+    /// The groups, for peers whose primary group it is.
+    pub gids: BTreeSet<u32>,
+}
+
+/// `[realm.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Realm {
+    /// The name in the configuration.
+    pub name: String,
+    /// Where its users are.
+    pub directory: Directory,
+    /// How a user may be spelled.
+    pub usernames: Usernames,
+    /// All must hold for every request.
+    pub rules: Vec<Rule>,
+    /// What is told of a user, in this order.
+    pub metadata: Vec<Metadata>,
+    /// What is remembered.
+    pub cache: Cache,
+}
+
+/// How a user of a realm may be spelled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Usernames {
+    /// Names before `\` or after `@` that mean this realm, in lower case.
+    pub domains: Vec<String>,
+    /// Which domains are cut off.
+    pub strip: StripDomain,
+    /// Whether case is kept.
+    pub case: Case,
+}
+
+/// Which domains are cut off a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StripDomain {
+    /// Those of the realm's `domains`. An unlisted domain means another person.
+    Listed,
+    /// Every domain.
+    Any,
+    /// None.
+    Never,
+}
+
+/// What becomes of upper and lower case in user names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    /// `Alice` and `alice` are one user, written `alice`.
+    Lower,
+    /// The directory's spelling is told.
+    Keep,
+}
+
+/// One name told of a user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metadata {
+    /// The environment name, such as `X_REMOTE_EMAIL`.
+    pub name: String,
+    /// Where its value comes from.
+    pub value: MetadataValue,
+}
+
+/// Where the value of a metadata name comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetadataValue {
+    /// The canonical user name.
+    Username,
+    /// The first value of an attribute.
+    Attribute {
+        /// The attribute's name.
+        name: String,
+        /// Whether the value is told in lower case.
+        lowercase: bool,
+    },
+    /// The names of the user's groups.
+    Groups {
+        /// What stands between them.
+        join: String,
+    },
+}
+
+/// `[realm.NAME.cache]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cache {
+    /// How long an identity and a right password are fresh.
+    pub ttl: Duration,
+    /// How long an unknown user and a known wrong password are.
+    pub negative_ttl: Duration,
+    /// Most heap bytes.
+    pub max_bytes: usize,
+}
+
+/// The kinds of directory.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Directory {
+    /// A file of ours.
+    Local(Local),
+    /// Servers that speak LDAP.
+    Ldap(Box<Ldap>),
+}
+
+impl Directory {
+    /// The word in the configuration's `type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::Ldap(_) => "ldap",
+        }
+    }
+}
+
+/// `type = "local"`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Local {
+    /// The file of users, absolute.
+    pub file: PathBuf,
+}
+
+/// `type = "ldap"`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ldap {
+    /// In order of preference; at least one.
+    pub hosts: Vec<Host>,
+    /// How connections are secured.
+    pub security: Security,
+    /// Who searches.
+    pub account: Account,
+    /// Where users are searched.
+    pub base_dn: String,
+    /// Which entries are users; none: all.
+    pub filter: Option<Filter>,
+    /// How deep below the base.
+    pub scope: Scope,
+    /// The attributes that hold a login; any may match, the first is told. At least one.
+    pub login_attributes: Vec<String>,
+    /// Where a user's groups stand.
+    pub groups: Option<Groups>,
+    /// How many connections, and how long to wait for them.
+    pub pool: Pool,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// By name or address, and port.
+    Tcp(String, u16),
+    /// By the path of a Unix socket (`ldapi`).
+    Unix(PathBuf),
+}
+
+/// `connection_security`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// Nothing is encrypted.
+    Plain,
+}
+
+/// Who searches.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Account {
+    /// Nobody in particular.
+    Anonymous,
+    /// A simple bind.
+    Simple {
+        /// The account's DN.
+        dn: String,
+        /// Its password; never empty.
+        password: Password,
+        /// Where the password stands, for people: `file /etc/usher/ldap.secret`.
+        origin: String,
+    },
+}
+
+/// `search_scope`, as RFC 4511 4.5.1.2 defines it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The base itself.
+    Base,
+    /// Its direct children.
+    OneLevel,
+    /// The base and everything below it.
+    Subtree,
+}
+
+/// `[realm.NAME.groups]` by the user's own attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Groups {
+    /// The attribute, such as `memberOf`.
+    pub attribute: String,
+    /// Where its values are DNs: the attribute of their first part that is the group's name.
+    pub name_attribute: String,
+}
+
+/// `pool`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// Search connections to a host.
+    pub search_lanes: usize,
+    /// Bind connections to a host.
+    pub bind_lanes: usize,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for the answer to one operation.
+    pub operation_timeout: Duration,
+}
