@@ -1,0 +1,220 @@
+//! The command line. The texts here are what `--help` shows.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Questions and steers usherd, the authentication daemon
+#[derive(Debug, Parser)]
+#[command(
+    name = "usherctl",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+#[command(after_help = "\
+Exit status: 0 yes, 1 no, 2 usage or configuration, 3 unavailable, 4 not allowed to ask.
+The manual is usherctl(1).")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// The daemon's socket, for authenticate and lookup
+    #[arg(long, global = true, env = "USHER_SOCKET", value_name = "PATH")]
+    #[arg(default_value = "/run/usher/usher.sock", value_hint = ValueHint::FilePath)]
+    pub(crate) socket: PathBuf,
+    /// The daemon's admin socket, for status and reload
+    #[arg(long, global = true, env = "USHER_ADMIN_SOCKET", value_name = "PATH")]
+    #[arg(default_value = "/run/usher/admin.sock", value_hint = ValueHint::FilePath)]
+    pub(crate) admin_socket: PathBuf,
+    /// How to print what the daemon answers
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+    /// How long to wait for the daemon's answer, such as 500ms, 5s or 1m
+    #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs: one object on one line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ask whether a user's password is right and the rules hold
+    ///
+    /// The password is asked for on the terminal without echo or, where standard input is not a
+    /// terminal, read as one line of standard input.
+    Authenticate(Authenticate),
+    /// Ask who a user is and whether the rules hold, without a password
+    Lookup(Lookup),
+    /// Show the daemon's realms, hosts, caches and counters
+    Status,
+    /// Have the daemon read its configuration again, and tell the outcome
+    Reload,
+    /// Print the hash of a password, for users.toml
+    ///
+    /// The password is asked for twice on the terminal without echo or, where standard input is
+    /// not a terminal, read as one line of standard input.
+    HashPassword {
+        /// How to hash it
+        #[arg(long, value_name = "SCHEME", default_value = "argon2id")]
+        scheme: Scheme,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Authenticate {
+    #[command(flatten)]
+    pub(crate) about: Lookup,
+    /// The address that the user comes from, for the throttling of guessers
+    #[arg(long, value_name = "IP")]
+    pub(crate) client: Option<IpAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lookup {
+    /// The realm to ask; without it, the one that the user's domain names, else the default
+    #[arg(long, value_name = "REALM")]
+    pub(crate) realm: Option<String>,
+    /// A rule that must hold besides the realm's own, such as group=dev; may be repeated
+    #[arg(long, value_name = "RULE")]
+    pub(crate) require: Vec<String>,
+    /// The name as the user would give it
+    #[arg(value_name = "USER")]
+    pub(crate) user: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scheme {
+    /// Slow and hungry for memory
+    Argon2id,
+    /// At most 72 bytes of password
+    Bcrypt,
+    /// As in /etc/shadow
+    Sha512Crypt,
+}
+
+/// An hour is more than anybody waits, and little enough that no clock overflows.
+fn duration(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(60 * 60);
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err("a number and a unit, such as 500ms, 5s or 1m".to_owned()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(milliseconds))
+        .map(Duration::from_millis)
+        .filter(|duration| !duration.is_zero() && *duration <= LONGEST)
+        .ok_or_else(|| "from 1ms to 60m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_and_after_the_command() {
+        for line in [
+            [
+                "usherctl", "--socket", "/x", "--format", "json", "lookup", "alice",
+            ],
+            [
+                "usherctl", "lookup", "alice", "--socket", "/x", "--format", "json",
+            ],
+        ] {
+            let cli = Cli::try_parse_from(line).expect("parses");
+            assert_eq!(cli.global.socket, PathBuf::from("/x"));
+            assert_eq!(cli.global.format, Format::Json);
+        }
+    }
+
+    #[test]
+    fn rules_are_repeated() {
+        let line = [
+            "usherctl",
+            "lookup",
+            "--require",
+            "group=a",
+            "--require=group=b",
+            "alice",
+        ];
+        let Command::Lookup(asked) = Cli::try_parse_from(line).expect("parses").command else {
+            panic!("not a lookup");
+        };
+        assert_eq!(asked.require, ["group=a", "group=b"]);
+        assert_eq!(asked.user, "alice");
+    }
+
+    #[test]
+    fn a_user_that_is_not_utf8_is_a_usage_error() {
+        let line = [
+            "usherctl".into(),
+            "lookup".into(),
+            OsString::from_vec(vec![b'a', 0xff]),
+        ];
+        let error = Cli::try_parse_from(line).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidUtf8);
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn a_password_has_no_place_on_the_command_line() {
+        let line = ["usherctl", "authenticate", "alice", "wonderland"];
+        assert!(Cli::try_parse_from(line).is_err());
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("60m"), Ok(Duration::from_secs(3600)));
+        for text in [
+            "",
+            "5",
+            "s",
+            "0s",
+            "-1s",
+            "61m",
+            "1.5s",
+            "5 s",
+            "99999999999999999999s",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}
