@@ -9,8 +9,7 @@ use super::settings::{Access, Peers};
 
 pub(super) fn access(raw: &raw::Access, findings: &mut Findings<'_>) -> Access {
     let mut peers = |key, list: &Option<Spanned<Vec<Spanned<raw::Peer>>>>| {
-        list.as_ref()
-            .map(|list| peers(key, list.get_ref(), findings))
+        list.as_ref().map(|list| peers(key, list.get_ref(), findings))
     };
     Access {
         authenticate: peers("authenticate", &raw.authenticate),
@@ -44,9 +43,7 @@ fn add_group(name: &str, peers: &mut Peers) -> Result<(), Fault> {
     if let Some(gid) = group.as_ref().map(|group| group.gid.as_raw()).or(number) {
         peers.gids.insert(gid);
     } else {
-        return Err(Fault::new(format!(
-            "names a group that does not exist: {name:?}"
-        )));
+        return Err(Fault::new(format!("names a group that does not exist: {name:?}")));
     }
     for member in group.map(|group| group.mem).unwrap_or_default() {
         // Files of groups outlive the users they list.
@@ -63,10 +60,8 @@ fn user_id(name: &str) -> Result<u32, Fault> {
     }
     match User::from_name(name) {
         Ok(Some(user)) => Ok(user.uid.as_raw()),
-        Ok(None) => Err(
-            Fault::new(format!("names a user that does not exist: {name:?}"))
-                .hint("write \"@NAME\" for a group"),
-        ),
+        Ok(None) => Err(Fault::new(format!("names a user that does not exist: {name:?}"))
+            .hint("write \"@NAME\" for a group")),
         Err(cause) => Err(Fault::new(format!("cannot be looked up: {cause}"))),
     }
 }

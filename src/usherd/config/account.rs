@@ -15,10 +15,7 @@ pub(super) fn account(
     around: &Surroundings,
     findings: &mut Findings<'_>,
 ) -> Account {
-    let password = raw
-        .password
-        .as_ref()
-        .and_then(|source| password(source, around, findings));
+    let password = raw.password.as_ref().and_then(|source| password(source, around, findings));
     match (&raw.account, &raw.password) {
         (None, None) => {}
         (Some(account), None) => findings.refuse(
@@ -32,11 +29,7 @@ pub(super) fn account(
         (Some(account), Some(_)) => {
             let dn = findings.take("account", account.span(), dn(account.get_ref()));
             if let (Some(dn), Some((password, origin))) = (dn, password) {
-                return Account::Simple {
-                    dn,
-                    password,
-                    origin,
-                };
+                return Account::Simple { dn, password, origin };
             }
         }
     }
@@ -64,25 +57,16 @@ fn password(
         PasswordSource::Text(password) => {
             findings.take("password", at.clone(), secret::check(password))?;
             if around.exposed {
-                findings.warn(
-                    at,
-                    "this password can be read by every user of this machine",
-                );
+                findings.warn(at, "this password can be read by every user of this machine");
             }
             Some((password.clone(), Origin::Inline))
         }
-        PasswordSource::Elsewhere(PasswordTable {
-            file: Some(file),
-            credential: None,
-        }) => {
+        PasswordSource::Elsewhere(PasswordTable { file: Some(file), credential: None }) => {
             let path = findings.take("password", file.span(), around.path(file.get_ref()))?;
             let password = read(&path, file.span(), findings)?;
             Some((password, Origin::File(path)))
         }
-        PasswordSource::Elsewhere(PasswordTable {
-            file: None,
-            credential: Some(name),
-        }) => {
+        PasswordSource::Elsewhere(PasswordTable { file: None, credential: Some(name) }) => {
             let path = findings.take("password", name.span(), around.credential(name.get_ref()))?;
             let password = read(&path, name.span(), findings)?;
             Some((password, Origin::Credential(name.get_ref().clone())))
@@ -97,10 +81,7 @@ fn password(
 fn read(path: &Path, at: Span, findings: &mut Findings<'_>) -> Option<Password> {
     let secret = findings.take("password", at.clone(), secret::read(path))?;
     if secret.exposed {
-        let what = format!(
-            "{} can be read by every user of this machine",
-            path.display()
-        );
+        let what = format!("{} can be read by every user of this machine", path.display());
         findings.warn(at, &what);
     }
     Some(secret.password)

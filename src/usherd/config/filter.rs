@@ -31,11 +31,7 @@ impl Filter {
         if !reader.rest.is_empty() {
             return Err(reader.wrong("nothing may follow the filter: unexpected text"));
         }
-        Ok(Self(if bare {
-            format!("({text})")
-        } else {
-            text.to_owned()
-        }))
+        Ok(Self(if bare { format!("({text})") } else { text.to_owned() }))
     }
 
     /// The filter's text, with its outer parentheses.
@@ -173,11 +169,7 @@ fn strip_dn(text: &str) -> &str {
     match text.get(..3) {
         Some(start) if start.eq_ignore_ascii_case(":dn") => {
             let rest = text.get(3..).unwrap_or_default();
-            if rest.is_empty() || rest.starts_with(':') {
-                rest
-            } else {
-                text
-            }
+            if rest.is_empty() || rest.starts_with(':') { rest } else { text }
         }
         _ => text,
     }

@@ -28,26 +28,18 @@ impl Server {
     /// Reads one.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Ok(Self {
-                address: tcp(text)?,
-                security: None,
-            });
+            return Ok(Self { address: tcp(text)?, security: None });
         };
         let (address, security) = match scheme.to_ascii_lowercase().as_str() {
             "ldap" => (tcp(authority(rest)?)?, Security::Plain),
             "ldaps" => (tcp(authority(rest)?)?, Security::Ldaps),
             "ldapi" => (unix(rest)?, Security::Plain),
             _ => {
-                return Err(
-                    Fault::new(format!("has a URL of an unknown scheme: {scheme:?}"))
-                        .hint("ldap, ldaps and ldapi are known"),
-                );
+                return Err(Fault::new(format!("has a URL of an unknown scheme: {scheme:?}"))
+                    .hint("ldap, ldaps and ldapi are known"));
             }
         };
-        Ok(Self {
-            address,
-            security: Some(security),
-        })
+        Ok(Self { address, security: Some(security) })
     }
 }
 
@@ -89,9 +81,7 @@ fn tcp(text: &str) -> Result<Address, Fault> {
         Some((name, port)) if !port.ends_with(']') => (name, Some(self::port(port)?)),
         _ => (text, None),
     };
-    let bracketed = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'));
+    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let (name, fits) = match bracketed {
         Some(address) => (address, address.parse::<Ipv6Addr>().is_ok()),
         None => (name, is_name(name)),
@@ -116,9 +106,7 @@ fn port(text: &str) -> Result<u16, Fault> {
 fn is_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -141,11 +129,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = pieces.next()?.as_bytes().to_vec();
     for piece in pieces {
         let (digits, rest) = piece.split_at_checked(2)?;
-        bytes.push(
-            u8::from_str_radix(digits, 16)
-                .ok()
-                .filter(|_| !digits.starts_with('+'))?,
-        );
+        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?);
         bytes.extend(rest.as_bytes());
     }
     String::from_utf8(bytes).ok()
@@ -158,10 +142,7 @@ mod tests {
     use super::*;
 
     fn tcp(name: &str, port: Option<u16>, security: Option<Security>) -> Result<Server, Fault> {
-        Ok(Server {
-            address: Address::Tcp(name.to_owned(), port),
-            security,
-        })
+        Ok(Server { address: Address::Tcp(name.to_owned(), port), security })
     }
 
     #[test]
@@ -175,14 +156,8 @@ mod tests {
             ("[::1]", tcp("::1", None, None)),
             ("[::1]:389", tcp("::1", Some(389), None)),
             ("ldap://ldap1", tcp("ldap1", None, Some(Security::Plain))),
-            (
-                "LDAP://ldap1:1389/",
-                tcp("ldap1", Some(1389), Some(Security::Plain)),
-            ),
-            (
-                "ldaps://[2001:db8::1]:636",
-                tcp("2001:db8::1", Some(636), Some(Security::Ldaps)),
-            ),
+            ("LDAP://ldap1:1389/", tcp("ldap1", Some(1389), Some(Security::Plain))),
+            ("ldaps://[2001:db8::1]:636", tcp("2001:db8::1", Some(636), Some(Security::Ldaps))),
         ] {
             assert_eq!(Server::parse(text), server, "{text}");
         }

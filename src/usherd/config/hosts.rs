@@ -25,36 +25,23 @@ pub(super) fn hosts(
     if security == Security::Plain {
         refuse_certificates(realm.raw, findings);
     }
-    let secured_at = realm
-        .raw
-        .connection_security
-        .as_ref()
-        .map_or(at.clone(), Spanned::span);
-    let security = findings.take(
-        "connection_security",
-        secured_at,
-        unsupported::security(security),
-    )?;
+    let secured_at = realm.raw.connection_security.as_ref().map_or(at.clone(), Spanned::span);
+    let security =
+        findings.take("connection_security", secured_at, unsupported::security(security))?;
     if let Some(far) = servers.iter().find(|server| !server.address.is_local()) {
         let Address::Tcp(name, _) = &far.address else {
             return None;
         };
         findings.warn(at, &format!("passwords travel unencrypted to {name}"));
     }
-    let hosts = servers
-        .into_iter()
-        .map(|server| server.address.on(port))
-        .collect();
+    let hosts = servers.into_iter().map(|server| server.address.on(port)).collect();
     Some((hosts, security))
 }
 
 /// The servers, if all of them can be understood.
 fn servers(at: Span, written: &Strings, findings: &mut Findings<'_>) -> Option<Vec<Server>> {
     let each: Vec<_> = match written {
-        Strings::One(list) => list
-            .split(',')
-            .map(|text| (at.clone(), text.trim()))
-            .collect(),
+        Strings::One(list) => list.split(',').map(|text| (at.clone(), text.trim())).collect(),
         Strings::Many(_) => written.each(at.clone()),
     };
     if each.is_empty() {
@@ -77,14 +64,8 @@ fn servers(at: Span, written: &Strings, findings: &mut Findings<'_>) -> Option<V
 
 fn refuse_useless_port(raw: &raw::Realm, servers: &[Server], findings: &mut Findings<'_>) {
     let Some(port) = &raw.port else { return };
-    if servers
-        .iter()
-        .all(|server| matches!(server.address, Address::Unix(_)))
-    {
-        findings.refuse(
-            port.span(),
-            Fault::new("port contradicts ldapi://: a socket has no port"),
-        );
+    if servers.iter().all(|server| matches!(server.address, Address::Unix(_))) {
+        findings.refuse(port.span(), Fault::new("port contradicts ldapi://: a socket has no port"));
     }
 }
 
@@ -96,9 +77,7 @@ fn security(
     findings: &mut Findings<'_>,
 ) -> Option<Security> {
     let Some(given) = &raw.connection_security else {
-        let mut each = servers
-            .iter()
-            .map(|server| server.security.unwrap_or(Security::Ldaps));
+        let mut each = servers.iter().map(|server| server.security.unwrap_or(Security::Ldaps));
         let first = each.next()?;
         if each.any(|other| other != first) {
             let fault = Fault::new("host mixes servers with and without encryption")
@@ -116,10 +95,7 @@ fn security(
             (_, Security::StartTls) if matches!(server.address, Address::Unix(_)) => "ldapi://",
             _ => continue,
         };
-        let what = format!(
-            "connection_security {:?} contradicts {scheme}",
-            security.word()
-        );
+        let what = format!("connection_security {:?} contradicts {scheme}", security.word());
         findings.refuse(given.span(), Fault::new(what));
         return None;
     }
@@ -127,14 +103,8 @@ fn security(
 }
 
 fn refuse_certificates(raw: &raw::Realm, findings: &mut Findings<'_>) {
-    let checks = raw
-        .certificate_checks
-        .as_ref()
-        .map(|key| ("certificate_checks", key.span()));
-    let authorities = raw
-        .ca_certificates
-        .as_ref()
-        .map(|key| ("ca_certificates", key.span()));
+    let checks = raw.certificate_checks.as_ref().map(|key| ("certificate_checks", key.span()));
+    let authorities = raw.ca_certificates.as_ref().map(|key| ("ca_certificates", key.span()));
     for (key, at) in checks.into_iter().chain(authorities) {
         let what = format!("{key} contradicts connection_security \"plain\": there are none");
         findings.refuse(at, Fault::new(what).hint(format!("leave {key} out")));

@@ -26,11 +26,7 @@ pub(super) fn ldap(
     let account = account::account(raw, around, findings);
     let filter = raw.filter.as_ref().and_then(|given| {
         let wrong = |what| Fault::new(format!("does not follow RFC 4515: {what}"));
-        findings.take(
-            "filter",
-            given.span(),
-            Filter::parse(given.get_ref()).map_err(wrong),
-        )
+        findings.take("filter", given.span(), Filter::parse(given.get_ref()).map_err(wrong))
     });
     let login_attributes = login_attributes(raw, findings);
     let groups = groups(raw, findings);
@@ -64,10 +60,7 @@ fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String
             continue;
         };
         if names.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
-            findings.refuse(
-                at,
-                Fault::new(format!("login_attribute has {name:?} twice")),
-            );
+            findings.refuse(at, Fault::new(format!("login_attribute has {name:?} twice")));
         }
         names.push(name);
     }
@@ -89,21 +82,11 @@ fn groups(raw: &raw::Realm, findings: &mut Findings<'_>) -> Option<Groups> {
         findings.refuse(searched.span(), Fault::new(what));
     }
     let read = |name: &String| name::attribute(name);
-    let attribute = findings.take(
-        "attribute",
-        attribute.span(),
-        name::attribute(attribute.get_ref()),
-    )?;
-    let name_attribute = findings.read(
-        "name_attribute",
-        &groups.name_attribute,
-        "cn".to_owned(),
-        read,
-    );
-    Some(Groups {
-        attribute,
-        name_attribute,
-    })
+    let attribute =
+        findings.take("attribute", attribute.span(), name::attribute(attribute.get_ref()))?;
+    let name_attribute =
+        findings.read("name_attribute", &groups.name_attribute, "cn".to_owned(), read);
+    Some(Groups { attribute, name_attribute })
 }
 
 fn pool(raw: &raw::Realm, findings: &mut Findings<'_>) -> Pool {

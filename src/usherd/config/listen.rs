@@ -25,12 +25,7 @@ pub(super) fn listen(
         .as_ref()
         .and_then(|group| findings.take("socket_group", group.span(), group_id(group.get_ref())));
     let listen = Listen {
-        socket: findings.read(
-            "socket",
-            &raw.socket,
-            "/run/usher/usher.sock".into(),
-            socket,
-        ),
+        socket: findings.read("socket", &raw.socket, "/run/usher/usher.sock".into(), socket),
         socket_mode: findings.read("socket_mode", &raw.socket_mode, 0o660, |text| mode(text)),
         socket_group: group,
         admin_socket: findings.read(
@@ -58,11 +53,7 @@ pub(super) fn listen(
             units::duration(bounds),
         ),
     };
-    let written = raw
-        .admin_socket
-        .as_ref()
-        .or(raw.socket.as_ref())
-        .map(Spanned::span);
+    let written = raw.admin_socket.as_ref().or(raw.socket.as_ref()).map(Spanned::span);
     if let Some(at) = written.filter(|_| listen.socket == listen.admin_socket) {
         findings.refuse(at, Fault::new("socket and admin_socket are the same"));
     }
@@ -81,20 +72,15 @@ fn socket_path(text: &str, around: &Surroundings) -> Result<PathBuf, Fault> {
 
 fn mode(text: &str) -> Result<u32, Fault> {
     let digits = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
-    u32::from_str_radix(text, 8)
-        .ok()
-        .filter(|mode| digits && *mode <= 0o777)
-        .ok_or_else(|| {
-            Fault::new(format!("is not a set of permissions: {text:?}")).hint("write \"0660\"")
-        })
+    u32::from_str_radix(text, 8).ok().filter(|mode| digits && *mode <= 0o777).ok_or_else(|| {
+        Fault::new(format!("is not a set of permissions: {text:?}")).hint("write \"0660\"")
+    })
 }
 
 fn group_id(name: &str) -> Result<(String, u32), Fault> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok((name.to_owned(), group.gid.as_raw())),
-        Ok(None) => Err(Fault::new(format!(
-            "names a group that does not exist: {name:?}"
-        ))),
+        Ok(None) => Err(Fault::new(format!("names a group that does not exist: {name:?}"))),
         Err(cause) => Err(Fault::new(format!("cannot be looked up: {cause}"))),
     }
 }

@@ -23,10 +23,7 @@ pub(super) fn metadata(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Met
     let mut given: Vec<_> = table.get_ref().iter().collect();
     given.sort_by_key(|(name, _)| name.span().start);
     if given.len() > MAX_NAMES {
-        findings.refuse(
-            table.span(),
-            Fault::new(format!("metadata has over {MAX_NAMES} names")),
-        );
+        findings.refuse(table.span(), Fault::new(format!("metadata has over {MAX_NAMES} names")));
     }
     let mut headers = BTreeMap::new();
     let mut told = Vec::new();
@@ -38,10 +35,7 @@ pub(super) fn metadata(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Met
             findings.refuse(name.span(), Fault::new(what));
         }
         if let Some(value) = findings.take(text, source.span(), value(source.get_ref())) {
-            told.push(Metadata {
-                name: text.clone(),
-                value,
-            });
+            told.push(Metadata { name: text.clone(), value });
         }
     }
     told
@@ -52,38 +46,17 @@ fn usual(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Metadata> {
         findings.read(key, given, default.to_owned(), |name| name::attribute(name))
     };
     let mail = attribute("email_attribute", &raw.email_attribute, "mail");
-    let given = attribute(
-        "first_name_attribute",
-        &raw.first_name_attribute,
-        "givenName",
-    );
+    let given = attribute("first_name_attribute", &raw.first_name_attribute, "givenName");
     let surname = attribute("last_name_attribute", &raw.last_name_attribute, "sn");
-    let plain = |name| MetadataValue::Attribute {
-        name,
-        lowercase: false,
-    };
+    let plain = |name| MetadataValue::Attribute { name, lowercase: false };
     [
         ("X_REMOTE_USER", MetadataValue::Username),
-        (
-            "X_REMOTE_EMAIL",
-            MetadataValue::Attribute {
-                name: mail,
-                lowercase: true,
-            },
-        ),
+        ("X_REMOTE_EMAIL", MetadataValue::Attribute { name: mail, lowercase: true }),
         ("X_REMOTE_FIRSTNAME", plain(given)),
         ("X_REMOTE_LASTNAME", plain(surname)),
-        (
-            "X_REMOTE_GROUPS",
-            MetadataValue::Groups {
-                join: ",".to_owned(),
-            },
-        ),
+        ("X_REMOTE_GROUPS", MetadataValue::Groups { join: ",".to_owned() }),
     ]
-    .map(|(name, value)| Metadata {
-        name: name.to_owned(),
-        value,
-    })
+    .map(|(name, value)| Metadata { name: name.to_owned(), value })
     .into()
 }
 
@@ -96,17 +69,11 @@ fn value(source: &MetadataSource) -> Result<MetadataValue, Fault> {
         }
         MetadataSource::Text(text) => {
             let name = name::attribute(text)?;
-            return Ok(MetadataValue::Attribute {
-                name,
-                lowercase: false,
-            });
+            return Ok(MetadataValue::Attribute { name, lowercase: false });
         }
         MetadataSource::Table(table) => table,
     };
-    match (
-        &table.attribute,
-        table.groups.as_ref().map(Spanned::get_ref),
-    ) {
+    match (&table.attribute, table.groups.as_ref().map(Spanned::get_ref)) {
         (Some(_), Some(_)) => Err(Fault::new("is either of an attribute or of groups")),
         (Some(_), None) if table.join.is_some() => Err(Fault::new("has join, which is for groups")),
         (Some(attribute), None) => Ok(MetadataValue::Attribute {
@@ -116,9 +83,7 @@ fn value(source: &MetadataSource) -> Result<MetadataValue, Fault> {
         (None, Some(true)) if table.transform.is_some() => {
             Err(Fault::new("has transform, which is for attributes"))
         }
-        (None, Some(true)) => Ok(MetadataValue::Groups {
-            join: join(table.join.as_ref())?,
-        }),
+        (None, Some(true)) => Ok(MetadataValue::Groups { join: join(table.join.as_ref())? }),
         (None, Some(false)) => Err(Fault::new("has groups = false: leave the name out instead")),
         (None, None) => Err(Fault::new("needs attribute = \"...\" or groups = true")),
     }
@@ -128,9 +93,7 @@ fn value(source: &MetadataSource) -> Result<MetadataValue, Fault> {
 fn join(given: Option<&Spanned<String>>) -> Result<String, Fault> {
     let join = given.map_or(",", |join| join.get_ref());
     if join.is_empty() || join.len() > 16 || join.contains(char::is_control) {
-        return Err(Fault::new(
-            "has a join that is not 1 to 16 printable characters",
-        ));
+        return Err(Fault::new("has a join that is not 1 to 16 printable characters"));
     }
     Ok(join.to_owned())
 }

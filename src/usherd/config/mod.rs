@@ -131,9 +131,7 @@ impl Surroundings {
         Ok(Self {
             folder: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
             credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-            exposed: path
-                .metadata()
-                .is_ok_and(|metadata| secret::is_exposed(&metadata)),
+            exposed: path.metadata().is_ok_and(|metadata| secret::is_exposed(&metadata)),
         })
     }
 
@@ -151,14 +149,11 @@ impl Surroundings {
     /// Where a credential stands.
     fn credential(&self, name: &str) -> Result<PathBuf, Fault> {
         if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
-            return Err(Fault::new(format!(
-                "is not the name of a credential: {name:?}"
-            )));
+            return Err(Fault::new(format!("is not the name of a credential: {name:?}")));
         }
         let folder = self.credentials.as_ref().ok_or_else(|| {
-            Fault::new("cannot be read: this program was started without credentials").hint(
-                format!("LoadCredential={name}:FILE in the unit sets CREDENTIALS_DIRECTORY"),
-            )
+            Fault::new("cannot be read: this program was started without credentials")
+                .hint(format!("LoadCredential={name}:FILE in the unit sets CREDENTIALS_DIRECTORY"))
         })?;
         Ok(folder.join(name))
     }

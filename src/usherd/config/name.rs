@@ -5,9 +5,7 @@ use super::problem::Fault;
 /// The name of a realm.
 pub(super) fn realm(name: &str) -> Result<(), Fault> {
     let fits = (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     fits.then_some(()).ok_or_else(|| {
         Fault::new("is not the name of a realm")
             .hint("1 to 64 letters, digits, dots, underscores and hyphens")
@@ -44,9 +42,7 @@ pub(super) fn is_attribute(name: &str) -> bool {
 /// Whether this is an attribute's descriptor or object identifier.
 pub(super) fn is_attribute_type(name: &str) -> bool {
     let descriptor = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     let number = |text: &str| {
         !text.is_empty()
             && text.bytes().all(|b| b.is_ascii_digit())
@@ -78,9 +74,7 @@ pub(super) fn distinguished(text: &str) -> Result<String, Fault> {
     for part in parts(text) {
         let part = part.trim_start_matches(' ');
         let Some((name, value)) = part.split_once('=') else {
-            return Err(wrong(&format!(
-                "{part:?} is not of the form attribute=value"
-            )));
+            return Err(wrong(&format!("{part:?} is not of the form attribute=value")));
         };
         if !is_attribute_type(name.trim_end_matches(' ')) {
             return Err(wrong(&format!("{name:?} is not an attribute")));
@@ -109,42 +103,23 @@ mod tests {
 
     #[test]
     fn attributes_are_descriptors_or_identifiers_with_options() {
-        for name in [
-            "mail",
-            "userCertificate;binary",
-            "x-1;lang-de;x",
-            "2.5.4.3",
-            "employee_type",
-        ] {
+        for name in ["mail", "userCertificate;binary", "x-1;lang-de;x", "2.5.4.3", "employee_type"]
+        {
             assert!(is_attribute(name), "{name}");
         }
-        for name in [
-            "", "9a", "a b", "mail;", "2.5.", "2", "02.5", "mäil", "a=b", "a*",
-        ] {
+        for name in ["", "9a", "a b", "mail;", "2.5.", "2", "02.5", "mäil", "a=b", "a*"] {
             assert!(!is_attribute(name), "{name}");
         }
     }
 
     #[test]
     fn distinguished_names_are_pairs() {
-        for text in [
-            "dc=com",
-            "ou=a+cn=b, dc=com",
-            "cn=a\\,b=c,dc=com",
-            "cn=Jos\\c3\\a9",
-            "2.5.4.3=x",
-        ] {
+        for text in
+            ["dc=com", "ou=a+cn=b, dc=com", "cn=a\\,b=c,dc=com", "cn=Jos\\c3\\a9", "2.5.4.3=x"]
+        {
             assert!(distinguished(text).is_ok(), "{text}");
         }
-        for text in [
-            "",
-            "example.com",
-            "dc=",
-            "dc=a,",
-            ",dc=a",
-            "d c=a",
-            "dc=a\0b",
-        ] {
+        for text in ["", "example.com", "dc=", "dc=a,", ",dc=a", "d c=a", "dc=a\0b"] {
             assert!(distinguished(text).is_err(), "{text}");
         }
     }

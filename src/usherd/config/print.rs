@@ -42,18 +42,10 @@ fn listen(out: &mut String, listen: &Listen) -> fmt::Result {
     if let Some((group, _)) = &listen.socket_group {
         writeln!(out, "socket_group = {}", text(group))?;
     }
-    writeln!(
-        out,
-        "admin_socket = {}",
-        text(listen.admin_socket.display())
-    )?;
+    writeln!(out, "admin_socket = {}", text(listen.admin_socket.display()))?;
     writeln!(out, "max_connections = {}", listen.max_connections)?;
     writeln!(out, "max_in_flight = {}", listen.max_in_flight)?;
-    writeln!(
-        out,
-        "request_timeout = \"{}\"",
-        show_duration(listen.request_timeout)
-    )
+    writeln!(out, "request_timeout = \"{}\"", show_duration(listen.request_timeout))
 }
 
 fn peers(out: &mut String, key: &str, peers: Option<&Peers>) -> fmt::Result {
@@ -65,11 +57,7 @@ fn peers(out: &mut String, key: &str, peers: Option<&Peers>) -> fmt::Result {
 
 fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     // A name may have dots, which would make more tables of it.
-    let name = if realm.name.contains('.') {
-        text(&realm.name)
-    } else {
-        realm.name.clone()
-    };
+    let name = if realm.name.contains('.') { text(&realm.name) } else { realm.name.clone() };
     let table = format!("realm.{name}");
     writeln!(out, "\n[{table}]\ntype = {}", text(realm.directory.kind()))?;
     match &realm.directory {
@@ -90,36 +78,17 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     if let Directory::Ldap(directory) = &realm.directory {
         pool(out, &table, &directory.pool)?;
         if let Some(groups) = &directory.groups {
-            writeln!(
-                out,
-                "\n[{table}.groups]\nattribute = {}",
-                text(&groups.attribute)
-            )?;
+            writeln!(out, "\n[{table}.groups]\nattribute = {}", text(&groups.attribute))?;
             writeln!(out, "name_attribute = {}", text(&groups.name_attribute))?;
         }
     }
     let rules: Vec<_> = realm.rules.iter().map(|rule| &rule.text).collect();
     writeln!(out, "\n[{table}.rules]\nrequire = {}", list(&rules))?;
     writeln!(out, "\n[{table}.metadata]")?;
-    realm
-        .metadata
-        .iter()
-        .try_for_each(|one| metadata(out, one))?;
-    writeln!(
-        out,
-        "\n[{table}.cache]\nttl = \"{}\"",
-        show_duration(realm.cache.ttl)
-    )?;
-    writeln!(
-        out,
-        "negative_ttl = \"{}\"",
-        show_duration(realm.cache.negative_ttl)
-    )?;
-    writeln!(
-        out,
-        "max_bytes = \"{}\"",
-        show_size(realm.cache.max_bytes as u64)
-    )
+    realm.metadata.iter().try_for_each(|one| metadata(out, one))?;
+    writeln!(out, "\n[{table}.cache]\nttl = \"{}\"", show_duration(realm.cache.ttl))?;
+    writeln!(out, "negative_ttl = \"{}\"", show_duration(realm.cache.negative_ttl))?;
+    writeln!(out, "max_bytes = \"{}\"", show_size(realm.cache.max_bytes as u64))
 }
 
 fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
@@ -132,11 +101,7 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
         Scope::Subtree => "subtree",
     };
     let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
-    writeln!(
-        out,
-        "host = {}\nconnection_security = \"{security}\"",
-        list(&hosts)
-    )?;
+    writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
     if let Account::Simple { dn, origin, .. } = &ldap.account {
         let password = match origin {
             Origin::Inline => text(MASK),
@@ -170,39 +135,18 @@ fn host(host: &Host) -> String {
 }
 
 fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {
-    writeln!(
-        out,
-        "\n[{table}.pool]\nsearch_lanes = {}",
-        pool.search_lanes
-    )?;
+    writeln!(out, "\n[{table}.pool]\nsearch_lanes = {}", pool.search_lanes)?;
     writeln!(out, "bind_lanes = {}", pool.bind_lanes)?;
-    writeln!(
-        out,
-        "connect_timeout = \"{}\"",
-        show_duration(pool.connect_timeout)
-    )?;
-    writeln!(
-        out,
-        "operation_timeout = \"{}\"",
-        show_duration(pool.operation_timeout)
-    )
+    writeln!(out, "connect_timeout = \"{}\"", show_duration(pool.connect_timeout))?;
+    writeln!(out, "operation_timeout = \"{}\"", show_duration(pool.operation_timeout))
 }
 
 fn metadata(out: &mut String, metadata: &Metadata) -> fmt::Result {
     let value = match &metadata.value {
         MetadataValue::Username => text("%username"),
-        MetadataValue::Attribute {
-            name,
-            lowercase: false,
-        } => text(name),
-        MetadataValue::Attribute {
-            name,
-            lowercase: true,
-        } => {
-            format!(
-                "{{ attribute = {}, transform = \"lowercase\" }}",
-                text(name)
-            )
+        MetadataValue::Attribute { name, lowercase: false } => text(name),
+        MetadataValue::Attribute { name, lowercase: true } => {
+            format!("{{ attribute = {}, transform = \"lowercase\" }}", text(name))
         }
         MetadataValue::Groups { join } => format!("{{ groups = true, join = {} }}", text(join)),
     };

@@ -41,25 +41,16 @@ pub(super) struct Findings<'a> {
 
 impl Fault {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            hint: None,
-        }
+        Self { what: what.into(), hint: None }
     }
 
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// A hint where there is no better one.
     pub(super) fn hint_if_none(self, hint: &str) -> Self {
-        Self {
-            hint: self.hint.or_else(|| Some(hint.to_owned())),
-            ..self
-        }
+        Self { hint: self.hint.or_else(|| Some(hint.to_owned())), ..self }
     }
 }
 
@@ -67,31 +58,20 @@ impl ConfigError {
     /// A file that cannot even be read.
     pub(super) fn unreadable(path: &Path, cause: impl fmt::Display) -> Self {
         let fault = Fault::new(format!("cannot be read: {cause}"));
-        Self {
-            file: path.to_owned(),
-            problems: vec![Problem { place: None, fault }],
-        }
+        Self { file: path.to_owned(), problems: vec![Problem { place: None, fault }] }
     }
 
     /// A file that does not have the shape of a configuration.
     pub(super) fn malformed(path: &Path, text: &str, error: toml::de::Error) -> Self {
         let place = error.span().map(|span| line_and_column(text, span.start));
         let fault = suggest::explain(error);
-        Self {
-            file: path.to_owned(),
-            problems: vec![Problem { place, fault }],
-        }
+        Self { file: path.to_owned(), problems: vec![Problem { place, fault }] }
     }
 }
 
 impl<'a> Findings<'a> {
     pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
-        Self {
-            path,
-            text,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        }
+        Self { path, text, problems: Vec::new(), warnings: Vec::new() }
     }
 
     /// Takes down a problem.
@@ -111,8 +91,7 @@ impl<'a> Findings<'a> {
     /// Takes down what the operator should know of a configuration that can be used.
     pub(super) fn warn(&mut self, at: Span, what: &str) {
         let (line, column) = line_and_column(self.text, at.start);
-        self.warnings
-            .push(format!("{}:{line}:{column}: {what}", self.path.display()));
+        self.warnings.push(format!("{}:{line}:{column}: {what}", self.path.display()));
     }
 
     /// The value, unless it is a fault of `key`.
@@ -120,13 +99,7 @@ impl<'a> Findings<'a> {
         match value {
             Ok(value) => Some(value),
             Err(fault) => {
-                self.refuse(
-                    at,
-                    Fault {
-                        what: format!("{key} {}", fault.what),
-                        ..fault
-                    },
-                );
+                self.refuse(at, Fault { what: format!("{key} {}", fault.what), ..fault });
                 None
             }
         }
@@ -141,8 +114,7 @@ impl<'a> Findings<'a> {
         read: impl FnOnce(&G) -> Result<T, Fault>,
     ) -> T {
         let Some(given) = given else { return default };
-        self.take(key, given.span(), read(given.get_ref()))
-            .unwrap_or(default)
+        self.take(key, given.span(), read(given.get_ref())).unwrap_or(default)
     }
 
     /// The warnings of a configuration without a problem.
@@ -151,10 +123,7 @@ impl<'a> Findings<'a> {
             return Ok(self.warnings);
         }
         self.problems.sort_by_key(|problem| problem.place);
-        Err(ConfigError {
-            file: self.path.to_owned(),
-            problems: self.problems,
-        })
+        Err(ConfigError { file: self.path.to_owned(), problems: self.problems })
     }
 }
 
@@ -182,10 +151,7 @@ pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = before.matches('\n').count() + 1;
-    (
-        line,
-        before.get(line_start..).unwrap_or_default().chars().count() + 1,
-    )
+    (line, before.get(line_start..).unwrap_or_default().chars().count() + 1)
 }
 
 #[cfg(test)]

@@ -26,16 +26,8 @@ pub(super) fn realms(
     let mut realms = BTreeMap::new();
     let mut domains = BTreeMap::new();
     for (name, raw) in written {
-        findings.take(
-            &format!("{:?}", name.get_ref()),
-            name.span(),
-            name::realm(name.get_ref()),
-        );
-        let raw = Named {
-            name: name.get_ref(),
-            at: raw.span(),
-            raw: raw.get_ref(),
-        };
+        findings.take(&format!("{:?}", name.get_ref()), name.span(), name::realm(name.get_ref()));
+        let raw = Named { name: name.get_ref(), at: raw.span(), raw: raw.get_ref() };
         if let Some(realm) = realm(&raw, &mut domains, around, findings) {
             realms.insert(realm.name.clone(), Arc::new(realm));
         }
@@ -54,10 +46,7 @@ pub(super) struct Named<'a> {
 impl Named<'_> {
     /// A fault of the table as a whole.
     pub(super) fn refuse(&self, what: &str, findings: &mut Findings<'_>) {
-        findings.refuse(
-            self.at.clone(),
-            Fault::new(format!("[realm.{}] {what}", self.name)),
-        );
+        findings.refuse(self.at.clone(), Fault::new(format!("[realm.{}] {what}", self.name)));
     }
 
     /// A key that there is no default for, and its place.
@@ -97,14 +86,7 @@ fn realm<'a>(
     let metadata = metadata::metadata(raw, findings);
     let cache = cache(raw, findings);
     let name = realm.name.to_owned();
-    Some(Realm {
-        name,
-        directory: directory?,
-        usernames,
-        rules,
-        metadata,
-        cache,
-    })
+    Some(Realm { name, directory: directory?, usernames, rules, metadata, cache })
 }
 
 /// The keys that every type has.
@@ -144,9 +126,7 @@ fn refuse_keys_of_others(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'
 
 fn local(raw: &raw::Realm, around: &Surroundings, findings: &mut Findings<'_>) -> Local {
     let default = "/etc/usher/users.toml".into();
-    Local {
-        file: findings.read("file", &raw.file, default, |path| around.path(path)),
-    }
+    Local { file: findings.read("file", &raw.file, default, |path| around.path(path)) }
 }
 
 fn usernames<'a>(
@@ -155,11 +135,7 @@ fn usernames<'a>(
     findings: &mut Findings<'_>,
 ) -> Usernames {
     let mut domains = Vec::new();
-    let written = realm
-        .raw
-        .domains
-        .iter()
-        .flat_map(|list| list.get_ref().each(list.span()));
+    let written = realm.raw.domains.iter().flat_map(|list| list.get_ref().each(list.span()));
     for (at, text) in written {
         let Some(domain) = findings.take("domains", at.clone(), name::domain(text)) else {
             continue;
@@ -183,19 +159,13 @@ pub(super) fn word<T: Copy>(given: Option<&Spanned<Word<T>>>, default: T) -> T {
 }
 
 fn rules(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
-    let Some(require) = raw
-        .rules
-        .as_ref()
-        .and_then(|rules| rules.get_ref().require.as_ref())
+    let Some(require) = raw.rules.as_ref().and_then(|rules| rules.get_ref().require.as_ref())
     else {
         return Vec::new();
     };
     let written = require.get_ref().each(require.span());
     if written.len() > MAX_LISTED {
-        findings.refuse(
-            require.span(),
-            Fault::new(format!("require has over {MAX_LISTED} rules")),
-        );
+        findings.refuse(require.span(), Fault::new(format!("require has over {MAX_LISTED} rules")));
     }
     let mut rules = Vec::new();
     for (at, text) in written {

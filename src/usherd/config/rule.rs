@@ -43,25 +43,19 @@ impl Rule {
             return Err("the rule contains a control character".to_owned());
         }
         let Some((subject, values)) = text.split_once('=') else {
-            return Err(
-                "the rule has no =: write group=dev|ops or attribute:NAME=VALUE".to_owned(),
-            );
+            return Err("the rule has no =: write group=dev|ops or attribute:NAME=VALUE".to_owned());
         };
         let test = match subject.split_once(':') {
             None if subject == "group" => Test::Group(alternatives(values)?),
-            Some(("attribute", name)) if name::is_attribute(name) => Test::Attribute {
-                name: name.to_owned(),
-                values: alternatives(values)?,
-            },
+            Some(("attribute", name)) if name::is_attribute(name) => {
+                Test::Attribute { name: name.to_owned(), values: alternatives(values)? }
+            }
             Some(("attribute", name)) => {
                 return Err(format!("not the name of an attribute: {name:?}"));
             }
             _ => return Err(unknown(subject)),
         };
-        Ok(Self {
-            text: text.to_owned(),
-            test,
-        })
+        Ok(Self { text: text.to_owned(), test })
     }
 }
 
@@ -104,14 +98,8 @@ mod tests {
 
     #[test]
     fn a_group_rule_lists_groups() {
-        assert_eq!(
-            test_of("group=dev|ops"),
-            Ok(Test::Group(owned(&["dev", "ops"])))
-        );
-        assert_eq!(
-            test_of("group=Domain Admins"),
-            Ok(Test::Group(owned(&["Domain Admins"])))
-        );
+        assert_eq!(test_of("group=dev|ops"), Ok(Test::Group(owned(&["dev", "ops"]))));
+        assert_eq!(test_of("group=Domain Admins"), Ok(Test::Group(owned(&["Domain Admins"]))));
     }
 
     #[test]
@@ -133,32 +121,17 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told() {
         for (text, what) in [
-            (
-                "",
-                "the rule has no =: write group=dev|ops or attribute:NAME=VALUE",
-            ),
-            (
-                "group",
-                "the rule has no =: write group=dev|ops or attribute:NAME=VALUE",
-            ),
+            ("", "the rule has no =: write group=dev|ops or attribute:NAME=VALUE"),
+            ("group", "the rule has no =: write group=dev|ops or attribute:NAME=VALUE"),
             ("group=", "an alternative is empty"),
             ("group=a||b", "an alternative is empty"),
             ("group=a | b", "an alternative begins or ends with a space"),
             ("group=a\n", "the rule contains a control character"),
-            (
-                "gruop=a",
-                "unknown kind of rule: \"gruop\"; did you mean `group`?",
-            ),
-            (
-                "role=a",
-                "unknown kind of rule: \"role\"; known are group= and attribute:NAME=",
-            ),
+            ("gruop=a", "unknown kind of rule: \"gruop\"; did you mean `group`?"),
+            ("role=a", "unknown kind of rule: \"role\"; known are group= and attribute:NAME="),
             ("attribute:=a", "not the name of an attribute: \"\""),
             ("attribute:a b=a", "not the name of an attribute: \"a b\""),
-            (
-                "filter=(a=b)",
-                "\"filter=\" is not supported in this version",
-            ),
+            ("filter=(a=b)", "\"filter=\" is not supported in this version"),
         ] {
             assert_eq!(Rule::parse(text), Err(what.to_owned()), "{text}");
         }

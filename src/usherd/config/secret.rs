@@ -24,9 +24,7 @@ pub(super) fn read(path: &Path) -> Result<Secret, Fault> {
     // One more than a password and its line end may have: enough to see that it is too long.
     let most = MAX_PASSWORD + "\r\n".len() + 1;
     let mut password = Vec::with_capacity(most);
-    file.take(most as u64)
-        .read_to_end(&mut password)
-        .map_err(unreadable)?;
+    file.take(most as u64).read_to_end(&mut password).map_err(unreadable)?;
     if password.pop_if(|last| *last == b'\n').is_some() {
         password.pop_if(|last| *last == b'\r');
     }
@@ -70,19 +68,10 @@ mod tests {
     #[test]
     fn one_line_end_is_cut_off() {
         for content in ["s3cret", "s3cret\n", "s3cret\r\n"] {
-            assert_eq!(
-                of(content.as_bytes()).unwrap().password,
-                Password::from("s3cret")
-            );
+            assert_eq!(of(content.as_bytes()).unwrap().password, Password::from("s3cret"));
         }
-        assert_eq!(
-            of(b" s3cret \n\n").unwrap().password,
-            Password::from(" s3cret \n")
-        );
-        assert_eq!(
-            of(b"s3cret\r").unwrap().password,
-            Password::from("s3cret\r")
-        );
+        assert_eq!(of(b" s3cret \n\n").unwrap().password, Password::from(" s3cret \n"));
+        assert_eq!(of(b"s3cret\r").unwrap().password, Password::from("s3cret\r"));
     }
 
     #[test]
@@ -103,10 +92,7 @@ mod tests {
     fn the_longest_password_may_have_a_line_end() {
         let mut content = vec![b'x'; MAX_PASSWORD];
         content.extend(b"\r\n");
-        assert_eq!(
-            of(&content).unwrap().password.as_bytes().len(),
-            MAX_PASSWORD
-        );
+        assert_eq!(of(&content).unwrap().password.as_bytes().len(), MAX_PASSWORD);
     }
 
     #[test]

@@ -11,9 +11,7 @@ pub(super) fn explain(mut error: toml::de::Error) -> Fault {
     // Without its input the error's text is its message and then "in `path.of.the.key`".
     error.set_input(None);
     let text = error.to_string();
-    let path = text
-        .rsplit_once("\nin `")
-        .and_then(|(_, rest)| rest.trim_end().strip_suffix('`'));
+    let path = text.rsplit_once("\nin `").and_then(|(_, rest)| rest.trim_end().strip_suffix('`'));
     let message = error.message();
     if message.starts_with("unknown field") {
         let (word, known) = words_of(message);
@@ -59,10 +57,7 @@ pub(super) fn with_hint(fault: Fault, word: &str, known: &[&str]) -> Fault {
 fn words_of(message: &str) -> (String, Vec<&str>) {
     let (unknown, known) = message.split_once("`, expected ").unwrap_or((message, ""));
     let unknown = unknown.split_once('`').map_or(unknown, |(_, word)| word);
-    (
-        unknown.escape_debug().to_string(),
-        known.split('`').skip(1).step_by(2).collect(),
-    )
+    (unknown.escape_debug().to_string(), known.split('`').skip(1).step_by(2).collect())
 }
 
 /// ` for KEY in [TABLE]`

@@ -7,21 +7,11 @@ use super::problem::Fault;
 use super::raw::{Quantity, Whole};
 
 /// Names of units with their worth in milliseconds, the smallest first.
-const TIMES: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const TIMES: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 /// Names of units with their worth in bytes, the smallest first.
-const SIZES: [(&str, u64); 5] = [
-    ("B", 1),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
+const SIZES: [(&str, u64); 5] =
+    [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
 /// A reader of durations within bounds.
 pub(super) fn duration(
@@ -50,9 +40,7 @@ pub(super) fn size(bounds: RangeInclusive<u64>) -> impl FnOnce(&Quantity) -> Res
         let bytes = in_units(&quantity.0, &SIZES, "a size", "64MiB").map_err(|fault| {
             fault.hint_if_none("write \"4096B\", \"512KiB\", \"64MiB\" or \"1GiB\"")
         })?;
-        let within = usize::try_from(bytes)
-            .ok()
-            .filter(|_| bounds.contains(&bytes));
+        let within = usize::try_from(bytes).ok().filter(|_| bounds.contains(&bytes));
         within.ok_or_else(|| {
             let (least, most) = (show_size(*bounds.start()), show_size(*bounds.end()));
             Fault::new(format!("must be between {least} and {most}"))
@@ -63,15 +51,9 @@ pub(super) fn size(bounds: RangeInclusive<u64>) -> impl FnOnce(&Quantity) -> Res
 /// A reader of counts within bounds.
 pub(super) fn count(bounds: RangeInclusive<usize>) -> impl FnOnce(&Whole) -> Result<usize, Fault> {
     move |whole| {
-        let within = usize::try_from(whole.0)
-            .ok()
-            .filter(|count| bounds.contains(count));
+        let within = usize::try_from(whole.0).ok().filter(|count| bounds.contains(count));
         within.ok_or_else(|| {
-            Fault::new(format!(
-                "must be between {} and {}",
-                bounds.start(),
-                bounds.end()
-            ))
+            Fault::new(format!("must be between {} and {}", bounds.start(), bounds.end()))
         })
     }
 }
@@ -85,11 +67,7 @@ pub(super) fn port(whole: &Whole) -> Result<u16, Fault> {
 /// The duration as it is written in the file, in the largest unit that loses nothing.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    if millis == 0 {
-        "0s".to_owned()
-    } else {
-        show(millis, &TIMES)
-    }
+    if millis == 0 { "0s".to_owned() } else { show(millis, &TIMES) }
 }
 
 /// The size as it is written in the file, in the largest unit that loses nothing.
@@ -98,34 +76,19 @@ pub(super) fn show_size(bytes: u64) -> String {
 }
 
 fn show(amount: u64, units: &[(&str, u64)]) -> String {
-    let fitting = units
-        .iter()
-        .rev()
-        .find(|(_, worth)| amount.is_multiple_of(*worth));
-    fitting.map_or_else(
-        || amount.to_string(),
-        |(unit, worth)| format!("{}{unit}", amount / worth),
-    )
+    let fitting = units.iter().rev().find(|(_, worth)| amount.is_multiple_of(*worth));
+    fitting.map_or_else(|| amount.to_string(), |(unit, worth)| format!("{}{unit}", amount / worth))
 }
 
 fn in_units(text: &str, units: &[(&str, u64)], kind: &str, example: &str) -> Result<u64, Fault> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     if unit.is_empty() && !digits.is_empty() {
         return Err(Fault::new("needs a unit").hint(format!("write {example:?}, for instance")));
     }
     let not_one = || Fault::new(format!("is not {kind}: {text:?}"));
-    let (_, worth) = units
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .ok_or_else(not_one)?;
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(*worth))
-        .ok_or_else(not_one)
+    let (_, worth) = units.iter().find(|(name, _)| *name == unit).ok_or_else(not_one)?;
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(*worth)).ok_or_else(not_one)
 }
 
 #[cfg(test)]
@@ -175,10 +138,7 @@ mod tests {
         assert_eq!(read("4096B"), Ok(4096));
         assert_eq!(read("64MiB"), Ok(64 << 20));
         assert_eq!(read("1GiB"), Ok(1 << 30));
-        assert_eq!(
-            read("2GiB"),
-            Err(Fault::new("must be between 4KiB and 1GiB"))
-        );
+        assert_eq!(read("2GiB"), Err(Fault::new("must be between 4KiB and 1GiB")));
         assert!(read("64MB").is_err());
         assert!(read("64").is_err());
     }

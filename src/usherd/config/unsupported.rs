@@ -9,22 +9,14 @@ use super::raw::{self, Format, Kind, Quantity, Referrals, Security, Whole, Word}
 use super::{settings, units};
 
 /// Keys that are refused whatever they say.
-const REALM: [&str; 4] = [
-    "certificate_checks",
-    "ca_certificates",
-    "directory",
-    "user_dn",
-];
+const REALM: [&str; 4] = ["certificate_checks", "ca_certificates", "directory", "user_dn"];
 const POOL: [&str; 3] = ["max_age", "idle_probe", "hedge_after"];
 const GROUPS: [&str; 2] = ["base_dn", "filter"];
 const SHIELD: [&str; 2] = ["window", "block"];
 
 /// Values that are refused, with their spelling.
-const KINDS: [(Kind, &str); 3] = [
-    (Kind::Pam, "pam"),
-    (Kind::Crowd, "crowd"),
-    (Kind::Chain, "chain"),
-];
+const KINDS: [(Kind, &str); 3] =
+    [(Kind::Pam, "pam"), (Kind::Crowd, "crowd"), (Kind::Chain, "chain")];
 const REFERRALS: [(Referrals, &str); 1] = [(Referrals::Follow, "follow")];
 const FORMATS: [(Format, &str); 1] = [(Format::Htpasswd, "htpasswd")];
 
@@ -46,25 +38,13 @@ pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     words("type", realm.r#type.as_ref(), &KINDS, findings);
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
     words("format", realm.format.as_ref(), &FORMATS, findings);
-    off(
-        "reveal_account_state",
-        realm.reveal_account_state.as_ref(),
-        |on| !on,
-        "false",
-        findings,
-    );
+    off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
     if let Some(pool) = &realm.pool {
         keys("pool.", pool.get_ref().given(), &POOL, findings);
     }
     if let Some(groups) = &realm.groups {
         keys("groups.", groups.get_ref().given(), &GROUPS, findings);
-        off(
-            "groups.nested",
-            groups.get_ref().nested.as_ref(),
-            is_none,
-            "0",
-            findings,
-        );
+        off("groups.nested", groups.get_ref().nested.as_ref(), is_none, "0", findings);
     }
     if let Some(cache) = &realm.cache {
         in_cache(cache.get_ref(), findings);
@@ -76,45 +56,15 @@ pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
 
 fn in_cache(cache: &raw::Cache, findings: &mut Findings<'_>) {
     let offline = cache.offline_authentication.as_ref();
-    off(
-        "cache.stale",
-        cache.stale.as_ref(),
-        is_no_time,
-        "\"0s\"",
-        findings,
-    );
-    off(
-        "cache.offline_authentication",
-        offline,
-        is_no_time,
-        "\"0s\"",
-        findings,
-    );
-    off(
-        "cache.refresh_ahead",
-        cache.refresh_ahead.as_ref(),
-        |part| *part == 0.0,
-        "0",
-        findings,
-    );
+    off("cache.stale", cache.stale.as_ref(), is_no_time, "\"0s\"", findings);
+    off("cache.offline_authentication", offline, is_no_time, "\"0s\"", findings);
+    off("cache.refresh_ahead", cache.refresh_ahead.as_ref(), |part| *part == 0.0, "0", findings);
 }
 
 fn in_shield(shield: &raw::Shield, findings: &mut Findings<'_>) {
     keys("shield.", shield.given(), &SHIELD, findings);
-    off(
-        "shield.failures",
-        shield.failures.as_ref(),
-        is_none,
-        "0",
-        findings,
-    );
-    off(
-        "shield.per_client",
-        shield.per_client.as_ref(),
-        is_none,
-        "0",
-        findings,
-    );
+    off("shield.failures", shield.failures.as_ref(), is_none, "0", findings);
+    off("shield.per_client", shield.per_client.as_ref(), is_none, "0", findings);
 }
 
 /// How connections are secured, if this version can do that.
@@ -146,10 +96,7 @@ fn words<T: Copy + PartialEq>(
     findings: &mut Findings<'_>,
 ) {
     let Some(given) = given else { return };
-    if let Some((_, word)) = refused
-        .iter()
-        .find(|(value, _)| *value == given.get_ref().0)
-    {
+    if let Some((_, word)) = refused.iter().find(|(value, _)| *value == given.get_ref().0) {
         findings.refuse_what_else(given.span(), Fault::new(format!("{key} {}", told(word))));
     }
 }

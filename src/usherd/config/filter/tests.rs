@@ -40,10 +40,7 @@ fn what_rfc_4515_allows_is_taken_as_it_is() {
 #[test]
 fn outer_parentheses_may_be_left_out() {
     for text in RIGHT {
-        let bare = text
-            .strip_prefix('(')
-            .and_then(|text| text.strip_suffix(')'))
-            .unwrap();
+        let bare = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap();
         assert_eq!(Filter::parse(bare).as_ref().map(Filter::as_str), Ok(text));
     }
 }
@@ -55,37 +52,16 @@ fn what_is_wrong_is_told_with_its_place() {
         ("()", "expected an attribute at character 2"),
         ("person", "expected attribute=value at character 1"),
         ("(cn=a", "expected ) at the end"),
-        (
-            "(cn=a))",
-            "nothing may follow the filter: unexpected text at character 7",
-        ),
-        (
-            "(cn=a)(sn=b)",
-            "nothing may follow the filter: unexpected text at character 7",
-        ),
-        (
-            "cn=a)(sn=b",
-            "nothing may follow the filter: unexpected text at character 5",
-        ),
+        ("(cn=a))", "nothing may follow the filter: unexpected text at character 7"),
+        ("(cn=a)(sn=b)", "nothing may follow the filter: unexpected text at character 7"),
+        ("cn=a)(sn=b", "nothing may follow the filter: unexpected text at character 5"),
         ("(&)", "expected ( at character 3"),
         ("(& (a=b))", "expected ( at character 3"),
         ("(!(a=b)(c=d))", "expected ) at character 8"),
-        (
-            "(cn=\\zz)",
-            "expected \\ and two hexadecimal digits at character 5",
-        ),
-        (
-            "(cn=\\2)",
-            "expected \\ and two hexadecimal digits at character 5",
-        ),
-        (
-            "(cn=é\\",
-            "expected \\ and two hexadecimal digits at character 6",
-        ),
-        (
-            "(cn=a(b)",
-            "write \\28 for a parenthesis in a value at character 6",
-        ),
+        ("(cn=\\zz)", "expected \\ and two hexadecimal digits at character 5"),
+        ("(cn=\\2)", "expected \\ and two hexadecimal digits at character 5"),
+        ("(cn=é\\", "expected \\ and two hexadecimal digits at character 6"),
+        ("(cn=a(b)", "write \\28 for a parenthesis in a value at character 6"),
         ("(cn=a\0b)", "write \\00 for a NUL at character 6"),
         ("(age>=1*)", "write \\2a for an asterisk at character 8"),
         ("(cn=a**b)", "a second asterisk at character 7"),

@@ -75,10 +75,9 @@ impl Strings {
     pub(crate) fn each(&self, at: Span) -> Vec<(Span, &str)> {
         match self {
             Self::One(text) => vec![(at, text)],
-            Self::Many(texts) => texts
-                .iter()
-                .map(|text| (text.span(), text.get_ref().as_str()))
-                .collect(),
+            Self::Many(texts) => {
+                texts.iter().map(|text| (text.span(), text.get_ref().as_str())).collect()
+            }
         }
     }
 }
@@ -131,24 +130,15 @@ impl<'de> Deserialize<'de> for MetadataSource {
 trait Made<'de>: Sized {
     fn of_text<E: Error>(text: &str, expected: &Expecting<Self>) -> Result<Self, E> {
         let _ = text;
-        Err(E::invalid_type(
-            serde::de::Unexpected::Other("a string"),
-            expected,
-        ))
+        Err(E::invalid_type(serde::de::Unexpected::Other("a string"), expected))
     }
 
     fn of_whole<E: Error>(number: i64, expected: &Expecting<Self>) -> Result<Self, E> {
-        Err(E::invalid_type(
-            serde::de::Unexpected::Signed(number),
-            expected,
-        ))
+        Err(E::invalid_type(serde::de::Unexpected::Signed(number), expected))
     }
 
     fn of_float<E: Error>(number: f64, expected: &Expecting<Self>) -> Result<Self, E> {
-        Err(E::invalid_type(
-            serde::de::Unexpected::Float(number),
-            expected,
-        ))
+        Err(E::invalid_type(serde::de::Unexpected::Float(number), expected))
     }
 
     fn of_list<A: SeqAccess<'de>>(list: A, expected: &Expecting<Self>) -> Result<Self, A::Error> {
@@ -236,10 +226,7 @@ struct Expecting<T> {
 
 impl<T> Expecting<T> {
     fn new(what: &'static str) -> Self {
-        Self {
-            what,
-            makes: PhantomData,
-        }
+        Self { what, makes: PhantomData }
     }
 }
 

@@ -41,15 +41,8 @@ impl Files {
 
 #[track_caller]
 fn account(loaded: &Loaded) -> (Password, Origin) {
-    let Directory::Ldap(ldap) = &loaded.settings.realms["corp"].directory else {
-        panic!("local")
-    };
-    let Account::Simple {
-        password, origin, ..
-    } = &ldap.account
-    else {
-        panic!("anonymous")
-    };
+    let Directory::Ldap(ldap) = &loaded.settings.realms["corp"].directory else { panic!("local") };
+    let Account::Simple { password, origin, .. } = &ldap.account else { panic!("anonymous") };
     (password.clone(), origin.clone())
 }
 
@@ -59,10 +52,7 @@ fn a_secret_stands_beside_the_configuration() {
     files.write("ldap.secret", "s3cret\n", 0o600);
     let loaded = files.load().unwrap();
     let origin = Origin::File(files.path("ldap.secret"));
-    assert_eq!(
-        origin.to_string(),
-        format!("file {}", files.path("ldap.secret").display())
-    );
+    assert_eq!(origin.to_string(), format!("file {}", files.path("ldap.secret").display()));
     assert_eq!(account(&loaded), (Password::from("s3cret"), origin));
     assert_eq!(loaded.warnings, Vec::<String>::new());
 }
@@ -106,11 +96,7 @@ fn a_password_in_a_configuration_that_everybody_can_read_draws_a_warning() {
 fn a_credential_stands_where_systemd_puts_it() {
     let files = Files::new("");
     let credential = |folder: Option<PathBuf>, name: &str| {
-        let around = Surroundings {
-            folder: "/".into(),
-            credentials: folder,
-            exposed: false,
-        };
+        let around = Surroundings { folder: "/".into(), credentials: folder, exposed: false };
         let text = format!("{CORP}account = \"a\"\npassword = {{ credential = \"{name}\" }}\n");
         parse_in(&around, &text, Path::new("usher.toml"))
     };
@@ -135,16 +121,11 @@ fn a_credential_stands_where_systemd_puts_it() {
 #[test]
 fn a_file_that_cannot_be_read_is_told() {
     assert_eq!(
-        load(Path::new("/nonexistent/usher.toml"))
-            .unwrap_err()
-            .to_string(),
+        load(Path::new("/nonexistent/usher.toml")).unwrap_err().to_string(),
         "/nonexistent/usher.toml: cannot be read: No such file or directory (os error 2)"
     );
     let files = Files::new("");
     fs::write(files.path("usher.toml"), b"# \xff").unwrap();
     let message = files.load().unwrap_err().to_string();
-    assert!(
-        message.ends_with("cannot be read: stream did not contain valid UTF-8"),
-        "{message}"
-    );
+    assert!(message.ends_with("cannot be read: stream did not contain valid UTF-8"), "{message}");
 }

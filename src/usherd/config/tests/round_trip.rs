@@ -78,10 +78,7 @@ fn the_example_prints_as_it_works() {
         printed.replace(&*folder.path().to_string_lossy(), "/etc/usher"),
         include_str!("printed.toml")
     );
-    assert_eq!(
-        parse(&printed, Path::new("/elsewhere")).unwrap().settings,
-        settings
-    );
+    assert_eq!(parse(&printed, Path::new("/elsewhere")).unwrap().settings, settings);
 }
 
 #[test]
@@ -95,10 +92,7 @@ fn whatever_is_printed_reads_as_the_same() {
         format!(
             "{LOCAL}rules.require = ['group=\"a\"|b\\c', \"attribute:x='\\\"\"]\ncache.ttl = \"1500ms\"\n"
         ),
-        CORP.replace(
-            "\"localhost\"",
-            "[\"ldapi://%2Frun%2Fa%20b%25\", \"[::1]:1389\"]",
-        ),
+        CORP.replace("\"localhost\"", "[\"ldapi://%2Frun%2Fa%20b%25\", \"[::1]:1389\"]"),
     ] {
         let settings = read(&text).unwrap().settings;
         let printed = print(&settings);

@@ -6,47 +6,17 @@ use super::{CORP, LOCAL, problems, read, realm};
 const REFUSED: [(&str, &str, &str, &str); 17] = [
     ("directory = \"active_directory\"", "6:13", "directory", ""),
     ("user_dn = \"uid=%u,dc=com\"", "6:11", "user_dn", ""),
-    (
-        "reveal_account_state = true",
-        "6:24",
-        "reveal_account_state",
-        "false",
-    ),
+    ("reveal_account_state = true", "6:24", "reveal_account_state", "false"),
     ("pool.max_age = \"10m\"", "6:16", "pool.max_age", ""),
     ("pool.idle_probe = \"30s\"", "6:19", "pool.idle_probe", ""),
-    (
-        "pool.hedge_after = \"300ms\"",
-        "6:20",
-        "pool.hedge_after",
-        "",
-    ),
+    ("pool.hedge_after = \"300ms\"", "6:20", "pool.hedge_after", ""),
     ("groups.base_dn = \"dc=com\"", "6:18", "groups.base_dn", ""),
-    (
-        "groups.filter = \"(member=%d)\"",
-        "6:17",
-        "groups.filter",
-        "",
-    ),
-    (
-        "groups = { attribute = \"memberOf\", nested = 8 }",
-        "6:45",
-        "groups.nested",
-        "0",
-    ),
+    ("groups.filter = \"(member=%d)\"", "6:17", "groups.filter", ""),
+    ("groups = { attribute = \"memberOf\", nested = 8 }", "6:45", "groups.nested", "0"),
     ("rules.require = [\"filter=(a=b)\"]", "6:18", "filter=", ""),
     ("cache.stale = \"1h\"", "6:15", "cache.stale", "\"0s\""),
-    (
-        "cache.offline_authentication = \"1h\"",
-        "6:32",
-        "cache.offline_authentication",
-        "\"0s\"",
-    ),
-    (
-        "cache.refresh_ahead = 0.8",
-        "6:23",
-        "cache.refresh_ahead",
-        "0",
-    ),
+    ("cache.offline_authentication = \"1h\"", "6:32", "cache.offline_authentication", "\"0s\""),
+    ("cache.refresh_ahead = 0.8", "6:23", "cache.refresh_ahead", "0"),
     ("shield.failures = 5", "6:19", "shield.failures", "0"),
     ("shield.window = \"10m\"", "6:17", "shield.window", ""),
     ("shield.block = \"5m\"", "6:16", "shield.block", ""),
@@ -56,11 +26,8 @@ const REFUSED: [(&str, &str, &str, &str); 17] = [
 #[test]
 fn each_key_that_cannot_be_honoured_is_refused() {
     for (line, place, key, off) in REFUSED {
-        let hint = if off.is_empty() {
-            String::new()
-        } else {
-            format!("\n    hint: {off} turns it off")
-        };
+        let hint =
+            if off.is_empty() { String::new() } else { format!("\n    hint: {off} turns it off") };
         assert_eq!(
             problems(&format!("{CORP}{line}\n")),
             format!("usher.toml:{place}: \"{key}\" is not supported in this version{hint}")
@@ -78,10 +45,7 @@ fn referrals_are_not_followed() {
 
 #[test]
 fn certificates_contradict_plain_connections() {
-    for (key, value) in [
-        ("ca_certificates", "/etc/ca"),
-        ("certificate_checks", "hard"),
-    ] {
+    for (key, value) in [("ca_certificates", "/etc/ca"), ("certificate_checks", "hard")] {
         let place = key.len() + 4;
         assert_eq!(
             problems(&format!("{CORP}{key} = \"{value}\"\n")),
@@ -115,10 +79,7 @@ fn each_type_of_realm_that_cannot_be_honoured_is_refused() {
     for (kind, keys) in [
         ("pam", "service = \"login\""),
         ("crowd", "host = \"https://crowd\""),
-        (
-            "chain",
-            "realms = [\"a\", \"b\"]\non_unavailable = \"next\"",
-        ),
+        ("chain", "realms = [\"a\", \"b\"]\non_unavailable = \"next\""),
     ] {
         assert_eq!(
             problems(&format!("[realm.corp]\ntype = \"{kind}\"\n{keys}\n")),
@@ -159,21 +120,9 @@ fn encrypted_connections_are_refused_and_are_the_default() {
     for (lines, place, word) in [
         ("host = \"localhost\"", "3:8", "ldaps"),
         ("host = \"ldaps://localhost\"", "3:8", "ldaps"),
-        (
-            "connection_security = \"ldaps\"\nhost = \"localhost\"",
-            "3:23",
-            "ldaps",
-        ),
-        (
-            "connection_security = \"ldaps\"\nhost = \"ldaps://localhost\"",
-            "3:23",
-            "ldaps",
-        ),
-        (
-            "connection_security = \"start_tls\"\nhost = \"ldap://localhost\"",
-            "3:23",
-            "start_tls",
-        ),
+        ("connection_security = \"ldaps\"\nhost = \"localhost\"", "3:23", "ldaps"),
+        ("connection_security = \"ldaps\"\nhost = \"ldaps://localhost\"", "3:23", "ldaps"),
+        ("connection_security = \"start_tls\"\nhost = \"ldap://localhost\"", "3:23", "start_tls"),
     ] {
         assert_eq!(
             problems(&secured(lines)),
@@ -186,17 +135,10 @@ fn encrypted_connections_are_refused_and_are_the_default() {
 
 #[test]
 fn contradictions_are_told_before_what_is_merely_unsupported() {
-    for (word, scheme) in [
-        ("start_tls", "ldaps"),
-        ("plain", "ldaps"),
-        ("ldaps", "ldap"),
-        ("start_tls", "ldapi"),
-    ] {
-        let host = if scheme == "ldapi" {
-            "%2Frun%2Fldapi"
-        } else {
-            "localhost"
-        };
+    for (word, scheme) in
+        [("start_tls", "ldaps"), ("plain", "ldaps"), ("ldaps", "ldap"), ("start_tls", "ldapi")]
+    {
+        let host = if scheme == "ldapi" { "%2Frun%2Fldapi" } else { "localhost" };
         let lines = format!("connection_security = \"{word}\"\nhost = \"{scheme}://{host}\"");
         assert_eq!(
             problems(&secured(&lines)),
@@ -216,11 +158,7 @@ fn contradictions_are_told_before_what_is_merely_unsupported() {
 
 #[test]
 fn urls_without_encryption_mean_plain() {
-    for host in [
-        "ldap://localhost",
-        "ldapi://%2Frun%2Fldapi",
-        "ldap://[::1]:1389/",
-    ] {
+    for host in ["ldap://localhost", "ldapi://%2Frun%2Fldapi", "ldap://[::1]:1389/"] {
         let loaded = read(&secured(&format!("host = \"{host}\""))).unwrap();
         assert_eq!(loaded.warnings, Vec::<String>::new());
     }

@@ -13,14 +13,8 @@ use crate::config::{
 fn little_needs_to_be_said() {
     let settings = read(LOCAL).unwrap().settings;
     assert_eq!(settings.default_realm.as_deref(), Some("corp"));
-    assert_eq!(
-        settings.listen.socket,
-        PathBuf::from("/run/usher/usher.sock")
-    );
-    assert_eq!(
-        settings.listen.admin_socket,
-        PathBuf::from("/run/usher/admin.sock")
-    );
+    assert_eq!(settings.listen.socket, PathBuf::from("/run/usher/usher.sock"));
+    assert_eq!(settings.listen.admin_socket, PathBuf::from("/run/usher/admin.sock"));
     assert_eq!(settings.listen.socket_mode, 0o660);
     assert_eq!(settings.listen.socket_group, None);
     assert_eq!(settings.listen.max_connections, 4096);
@@ -28,9 +22,7 @@ fn little_needs_to_be_said() {
     assert_eq!(settings.listen.request_timeout, Duration::from_secs(5));
     assert_eq!(settings.access, Default::default());
     let realm = &settings.realms["corp"];
-    let Directory::Local(local) = &realm.directory else {
-        panic!("not local")
-    };
+    let Directory::Local(local) = &realm.directory else { panic!("not local") };
     assert_eq!(local.file, PathBuf::from("/etc/usher/users.toml"));
     assert_eq!(realm.usernames.strip, StripDomain::Listed);
     assert_eq!(realm.usernames.case, Case::Lower);
@@ -123,11 +115,7 @@ fn hosts_are_a_list_in_order_of_preference() {
     );
     assert_eq!(
         hosts("host = [\"ldap://a\", \"ldap://b:1389/\", \"ldapi://%2Frun%2Fldapi\"]\n"),
-        [
-            tcp("a", 389),
-            tcp("b", 1389),
-            Host::Unix(PathBuf::from("/run/ldapi"))
-        ]
+        [tcp("a", 389), tcp("b", 1389), Host::Unix(PathBuf::from("/run/ldapi"))]
     );
 }
 
@@ -135,17 +123,12 @@ fn hosts_are_a_list_in_order_of_preference() {
 fn wrong_hosts_are_told_each_in_its_place() {
     let base = "[realm.corp]\ntype = \"ldap\"\nbase_dn = \"dc=com\"\n";
     assert_eq!(
-        problems(&format!(
-            "{base}host = [\"ldap://a\", \"ldap://a\", \"b c\"]\n"
-        )),
+        problems(&format!("{base}host = [\"ldap://a\", \"ldap://a\", \"b c\"]\n")),
         "usher.toml:4:21: host has \"ldap://a\" twice\n\
          usher.toml:4:33: host is not the name of a server: \"b c\"\n    \
          hint: name, name:port, [::1]:port, ldap://name:port or ldapi://%2Fpath"
     );
-    assert_eq!(
-        problems(&format!("{base}host = []\n")),
-        "usher.toml:4:8: host is empty"
-    );
+    assert_eq!(problems(&format!("{base}host = []\n")), "usher.toml:4:8: host is empty");
     assert_eq!(
         problems(&format!("{base}host = \"ldap://a,\"\n")),
         "usher.toml:4:8: host is not the name of a server: \"\"\n    \
@@ -169,19 +152,13 @@ fn the_keys_of_an_ldap_realm_become_settings() {
         login_attribute = [\"uid\", \"mail\"]
         pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\" }
         groups = { attribute = \"memberOf\", name_attribute = \"ou\" }\n");
-    assert_eq!(
-        ldap.filter.as_ref().map(Filter::as_str),
-        Some("(objectClass=person)")
-    );
+    assert_eq!(ldap.filter.as_ref().map(Filter::as_str), Some("(objectClass=person)"));
     assert_eq!(ldap.scope, Scope::OneLevel);
     assert_eq!(ldap.login_attributes, ["uid", "mail"]);
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
     assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
     assert_eq!(ldap.pool.operation_timeout, Duration::from_secs(300));
-    let groups = Groups {
-        attribute: "memberOf".to_owned(),
-        name_attribute: "ou".to_owned(),
-    };
+    let groups = Groups { attribute: "memberOf".to_owned(), name_attribute: "ou".to_owned() };
     assert_eq!(ldap.groups, Some(groups));
 }
 
@@ -195,22 +172,11 @@ fn the_keys_of_every_realm_become_settings() {
         rules.require = [\"group=dev|ops\", \"attribute:employeeType=staff\"]
         cache = {{ ttl = \"0s\", negative_ttl = \"1m\", max_bytes = \"1GiB\" }}\n"
     ));
-    let Directory::Local(local) = &realm.directory else {
-        panic!("not local")
-    };
-    assert_eq!(
-        local.file,
-        std::env::current_dir().unwrap().join("sub/users.toml")
-    );
+    let Directory::Local(local) = &realm.directory else { panic!("not local") };
+    assert_eq!(local.file, std::env::current_dir().unwrap().join("sub/users.toml"));
     assert_eq!(realm.usernames.domains, ["corp", "corp.example"]);
-    assert_eq!(
-        (realm.usernames.strip, realm.usernames.case),
-        (StripDomain::Any, Case::Keep)
-    );
-    assert_eq!(
-        realm.rules[0].test,
-        Test::Group(vec!["dev".to_owned(), "ops".to_owned()])
-    );
+    assert_eq!((realm.usernames.strip, realm.usernames.case), (StripDomain::Any, Case::Keep));
+    assert_eq!(realm.rules[0].test, Test::Group(vec!["dev".to_owned(), "ops".to_owned()]));
     assert_eq!(realm.cache.ttl, Duration::ZERO);
     assert_eq!(realm.cache.negative_ttl, Duration::from_secs(60));
     assert_eq!(realm.cache.max_bytes, 1 << 30);
@@ -219,9 +185,7 @@ fn the_keys_of_every_realm_become_settings() {
 #[test]
 fn keys_of_other_types_are_refused() {
     assert_eq!(
-        problems(&format!(
-            "{LOCAL}base_dn = \"dc=com\"\ncertificate_checks = \"try\"\n"
-        )),
+        problems(&format!("{LOCAL}base_dn = \"dc=com\"\ncertificate_checks = \"try\"\n")),
         "usher.toml:3:11: base_dn is not a key of a local realm\n\
          usher.toml:4:22: certificate_checks is not a key of a local realm"
     );
@@ -245,20 +209,13 @@ fn metadata_has_five_usual_names() {
             "X_REMOTE_GROUPS"
         ]
     );
-    let attribute = |name: &str, lowercase| MetadataValue::Attribute {
-        name: name.to_owned(),
-        lowercase,
-    };
+    let attribute =
+        |name: &str, lowercase| MetadataValue::Attribute { name: name.to_owned(), lowercase };
     assert_eq!(told[0].value, MetadataValue::Username);
     assert_eq!(told[1].value, attribute("email", true));
     assert_eq!(told[2].value, attribute("givenName", false));
     assert_eq!(told[3].value, attribute("sn", false));
-    assert_eq!(
-        told[4].value,
-        MetadataValue::Groups {
-            join: ",".to_owned()
-        }
-    );
+    assert_eq!(told[4].value, MetadataValue::Groups { join: ",".to_owned() });
 }
 
 #[test]
@@ -266,12 +223,7 @@ fn metadata_keeps_the_order_of_the_file() {
     let told = realm(&format!("{LOCAL}[realm.corp.metadata]\nZ = \"a\"\nM = \"%username\"\nA = {{ groups = true, join = \";\" }}\n")).metadata;
     let names: Vec<_> = told.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["Z", "M", "A"]);
-    assert_eq!(
-        told[2].value,
-        MetadataValue::Groups {
-            join: ";".to_owned()
-        }
-    );
+    assert_eq!(told[2].value, MetadataValue::Groups { join: ";".to_owned() });
 }
 
 #[test]
@@ -282,38 +234,23 @@ fn wrong_metadata_is_told() {
             "X-A = \"a\"",
             "4:1: X-A is not a name for the environment\n    hint: letters, digits and underscores, such as X_REMOTE_USER",
         ),
-        (
-            "X_A = \"a\"\nx_a = \"b\"",
-            "5:1: x_a and X_A would be one HTTP header",
-        ),
+        ("X_A = \"a\"\nx_a = \"b\"", "5:1: x_a and X_A would be one HTTP header"),
         (
             "X = \"%user\"",
             "4:5: X has an unknown value: \"%user\"\n    hint: did you mean `%username`?",
         ),
-        (
-            "X = \"a b\"",
-            "4:5: X is not the name of an attribute: \"a b\"",
-        ),
-        (
-            "X = {}",
-            "4:5: X needs attribute = \"...\" or groups = true",
-        ),
+        ("X = \"a b\"", "4:5: X is not the name of an attribute: \"a b\""),
+        ("X = {}", "4:5: X needs attribute = \"...\" or groups = true"),
         (
             "X = { attribute = \"a\", groups = true }",
             "4:5: X is either of an attribute or of groups",
         ),
-        (
-            "X = { attribute = \"a\", join = \",\" }",
-            "4:5: X has join, which is for groups",
-        ),
+        ("X = { attribute = \"a\", join = \",\" }", "4:5: X has join, which is for groups"),
         (
             "X = { groups = true, transform = \"lowercase\" }",
             "4:5: X has transform, which is for attributes",
         ),
-        (
-            "X = { groups = false }",
-            "4:5: X has groups = false: leave the name out instead",
-        ),
+        ("X = { groups = false }", "4:5: X has groups = false: leave the name out instead"),
         (
             "X = { groups = true, join = \"\\n\" }",
             "4:5: X has a join that is not 1 to 16 printable characters",
@@ -327,10 +264,7 @@ fn wrong_metadata_is_told() {
             "4:5: wrong type for `X` in [realm.corp.metadata]: expected \"%username\", the name of an attribute or a table",
         ),
     ] {
-        assert_eq!(
-            problems(&format!("{LOCAL}{table}{line}\n")),
-            format!("usher.toml:{what}")
-        );
+        assert_eq!(problems(&format!("{LOCAL}{table}{line}\n")), format!("usher.toml:{what}"));
     }
 }
 
@@ -376,9 +310,7 @@ fn peers_become_ids() {
 #[test]
 fn peers_that_nobody_is_are_told_each_in_its_place() {
     assert_eq!(
-        problems(&format!(
-            "{LOCAL}[access]\nlookup = [\"root\", \"no-one\", \"@no-group\"]\n"
-        )),
+        problems(&format!("{LOCAL}[access]\nlookup = [\"root\", \"no-one\", \"@no-group\"]\n")),
         "usher.toml:4:19: lookup names a user that does not exist: \"no-one\"\n    \
          hint: write \"@NAME\" for a group\n\
          usher.toml:4:29: lookup names a group that does not exist: \"no-group\""
@@ -392,16 +324,12 @@ fn peers_that_nobody_is_are_told_each_in_its_place() {
 #[test]
 fn sockets_have_places_of_their_own() {
     assert_eq!(
-        problems(&format!(
-            "{LOCAL}[listen]\nsocket = \"/run/a\"\nadmin_socket = \"/run/a\"\n"
-        )),
+        problems(&format!("{LOCAL}[listen]\nsocket = \"/run/a\"\nadmin_socket = \"/run/a\"\n")),
         "usher.toml:5:16: socket and admin_socket are the same"
     );
     let long = "x".repeat(108);
     assert_eq!(
-        problems(&format!(
-            "{LOCAL}[listen]\nsocket = \"/{long}\"\nadmin_socket = \"\"\n"
-        )),
+        problems(&format!("{LOCAL}[listen]\nsocket = \"/{long}\"\nadmin_socket = \"\"\n")),
         "usher.toml:4:10: socket is longer than a socket's path can be: 107 bytes\n\
          usher.toml:5:16: admin_socket is empty"
     );
@@ -410,9 +338,7 @@ fn sockets_have_places_of_their_own() {
 #[test]
 fn groups_are_found_in_one_way() {
     assert_eq!(
-        problems(&format!(
-            "{CORP}groups = {{ attribute = \"memberOf\", base_dn = \"dc=com\" }}\n"
-        )),
+        problems(&format!("{CORP}groups = {{ attribute = \"memberOf\", base_dn = \"dc=com\" }}\n")),
         "usher.toml:6:46: groups are either in the user's own attribute or searched, not both"
     );
     assert_eq!(
