@@ -15,16 +15,8 @@ use crate::support::repository;
 const LANGUAGE: &str = "usher-protocol";
 
 /// The rooms of usherd in the order in which a request meets them.
-const ROOMS: [&str; 8] = [
-    "listener",
-    "session",
-    "control",
-    "realm",
-    "cache",
-    "directory",
-    "config",
-    "telemetry",
-];
+const ROOMS: [&str; 8] =
+    ["listener", "session", "control", "realm", "cache", "directory", "config", "telemetry"];
 
 /// Where else `unsafe` would have to stand: the module for Apache is called by C.
 const UNSAFE: [&str; 2] = ["src/mod_usher/hooks.rs", "src/mod_usher/sys.rs"];
@@ -49,15 +41,9 @@ fn the_sources_follow_the_law() {
 #[test]
 fn the_manifests_follow_the_law() {
     let manifests = manifests();
-    assert!(
-        manifests.len() >= 5,
-        "only {} manifests were read",
-        manifests.len()
-    );
-    let broken: Vec<String> = manifests
-        .iter()
-        .flat_map(|manifest| dependencies_too_many(manifest, &manifests))
-        .collect();
+    assert!(manifests.len() >= 5, "only {} manifests were read", manifests.len());
+    let broken: Vec<String> =
+        manifests.iter().flat_map(|manifest| dependencies_too_many(manifest, &manifests)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
@@ -69,10 +55,7 @@ fn laws_broken(sources: &[Source]) -> Vec<String> {
     }
     let crates: BTreeSet<&str> = sources.iter().map(|source| source.krate.as_str()).collect();
     for krate in crates {
-        let files: Vec<&Source> = sources
-            .iter()
-            .filter(|source| source.krate == krate)
-            .collect();
+        let files: Vec<&Source> = sources.iter().filter(|source| source.krate == krate).collect();
         broken.extend(other_crates_named(&files));
         let Some(root) = root(&files) else { continue };
         let uses = uses(root, &files);
@@ -92,23 +75,16 @@ fn words_out_of_place(source: &Source) -> Vec<String> {
     }
     let is_root = matches!(source.path.as_str(), "lib.rs" | "main.rs");
     if is_root && source.krate != "mod_usher" && !source.forbids_unsafe_code() {
-        broken.push(format!(
-            "{name}: a crate's root says #![forbid(unsafe_code)]"
-        ));
+        broken.push(format!("{name}: a crate's root says #![forbid(unsafe_code)]"));
     }
     if source.says("bincode") && name != "src/usher-protocol/frame.rs" {
-        broken.push(format!(
-            "{name}: only usher-protocol/frame.rs knows bincode"
-        ));
+        broken.push(format!("{name}: only usher-protocol/frame.rs knows bincode"));
     }
     if source.says("ldap3") && !source.module().starts_with(&["directory", "ldap"]) {
         broken.push(format!("{name}: only usherd's directory/ldap knows ldap3"));
     }
     if !source.is_test() && source.length() > MOST_LINES {
-        broken.push(format!(
-            "{name}: {} lines of code; {MOST_LINES} are enough",
-            source.length()
-        ));
+        broken.push(format!("{name}: {} lines of code; {MOST_LINES} are enough", source.length()));
     }
     broken
 }
@@ -160,15 +136,8 @@ fn uses_upwards(root: &Source, uses: &Uses<'_>) -> Vec<String> {
     let modules = root.declared();
     let place = |module: &str| modules.iter().position(|listed| *listed == module);
     let mut broken = Vec::new();
-    let rooms: Vec<&str> = ROOMS
-        .into_iter()
-        .filter(|room| modules.contains(room))
-        .collect();
-    let listed: Vec<&str> = modules
-        .iter()
-        .copied()
-        .filter(|room| ROOMS.contains(room))
-        .collect();
+    let rooms: Vec<&str> = ROOMS.into_iter().filter(|room| modules.contains(room)).collect();
+    let listed: Vec<&str> = modules.iter().copied().filter(|room| ROOMS.contains(room)).collect();
     if rooms != listed {
         broken.push(format!("{}: the order is {rooms:?}", root.name()));
     }
@@ -176,13 +145,9 @@ fn uses_upwards(root: &Source, uses: &Uses<'_>) -> Vec<String> {
         for (used, file) in useds {
             let together = [*user, *used];
             if place(user) >= place(used) {
-                broken.push(format!(
-                    "{file}: {user} uses {used}, which is listed above it"
-                ));
+                broken.push(format!("{file}: {user} uses {used}, which is listed above it"));
             } else if together == ["cache", "directory"] {
-                broken.push(format!(
-                    "{file}: cache and directory do not know each other"
-                ));
+                broken.push(format!("{file}: cache and directory do not know each other"));
             }
         }
     }
@@ -218,10 +183,7 @@ fn sources() -> Vec<Source> {
         .iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| {
-            let name = path
-                .strip_prefix(&folder)
-                .expect("below it")
-                .to_string_lossy();
+            let name = path.strip_prefix(&folder).expect("below it").to_string_lossy();
             Source::new(&name, &fs::read_to_string(path).expect("a source"))
         })
         .collect()
@@ -240,24 +202,13 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 fn manifests() -> Vec<Table> {
     let read = |path: PathBuf| -> Table {
-        fs::read_to_string(path)
-            .expect("a manifest")
-            .parse()
-            .expect("TOML")
+        fs::read_to_string(path).expect("a manifest").parse().expect("TOML")
     };
     let workspace = read(repository().join("Cargo.toml"));
-    let members = workspace["workspace"]["members"]
-        .as_array()
-        .expect("members");
+    let members = workspace["workspace"]["members"].as_array().expect("members");
     members
         .iter()
-        .map(|member| {
-            read(
-                repository()
-                    .join(member.as_str().expect("a path"))
-                    .join("Cargo.toml"),
-            )
-        })
+        .map(|member| read(repository().join(member.as_str().expect("a path")).join("Cargo.toml")))
         .collect()
 }
 
@@ -269,20 +220,14 @@ fn package(manifest: &Table) -> &str {
 fn dependencies(manifest: &Table) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     let targets = manifest.get("target").and_then(|target| target.as_table());
-    let targets = targets
-        .into_iter()
-        .flat_map(Table::values)
-        .filter_map(|value| value.as_table());
+    let targets = targets.into_iter().flat_map(Table::values).filter_map(|value| value.as_table());
     for table in targets.chain([manifest]) {
         for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(listed) = table.get(kind).and_then(|listed| listed.as_table()) else {
                 continue;
             };
             names.extend(listed.iter().map(|(name, details)| {
-                details
-                    .get("package")
-                    .and_then(|package| package.as_str())
-                    .unwrap_or(name)
+                details.get("package").and_then(|package| package.as_str()).unwrap_or(name)
             }));
         }
     }

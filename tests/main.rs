@@ -15,5 +15,16 @@
 
 mod support;
 
+mod access;
 mod architecture;
+mod config;
+mod demo;
+mod ldap;
+mod local;
+mod manual;
+mod outage;
+mod protocol;
+mod reload;
+mod sockets;
+mod usherctl;
 mod vectors;

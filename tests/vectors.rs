@@ -52,18 +52,12 @@ fn compare<M: Message + PartialEq + std::fmt::Debug>(prefix: &str, messages: &[(
     let mut vectors = vectors();
     vectors.retain(|name, _| name.starts_with(prefix));
     for (name, message) in messages {
-        let known = vectors
-            .remove(name)
-            .unwrap_or_else(|| panic!("{name} is not in {FILE}"));
+        let known = vectors.remove(name).unwrap_or_else(|| panic!("{name} is not in {FILE}"));
         let encoded = frame::encode(message).expect("encodes");
         assert_eq!(hex(&encoded), hex(&known), "{name}");
         let header = *known.first_chunk::<HEADER>().expect("a header");
         assert_eq!(frame::length(header), Ok(known.len() - HEADER), "{name}");
-        assert_eq!(
-            &frame::decode::<M>(&known[HEADER..]).expect("decodes"),
-            message,
-            "{name}"
-        );
+        assert_eq!(&frame::decode::<M>(&known[HEADER..]).expect("decodes"), message, "{name}");
     }
     assert!(vectors.is_empty(), "no message for {:?}", vectors.keys());
 }
@@ -71,27 +65,17 @@ fn compare<M: Message + PartialEq + std::fmt::Debug>(prefix: &str, messages: &[(
 #[test]
 fn a_client_written_from_the_specification_alone_agrees_with_the_vectors() {
     let mut python = Command::new(installed("python3", "python3"));
-    python
-        .arg(repository().join("tests/usher_client.py"))
-        .args(["--vectors", FILE]);
+    python.arg(repository().join("tests/usher_client.py")).args(["--vectors", FILE]);
     let output = process::run(&mut python, b"").success();
-    let read: Vec<Value> = output
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    let meant: Vec<Value> = answers()
-        .iter()
-        .map(|(name, answer)| as_json(name, answer))
-        .collect();
+    let read: Vec<Value> =
+        output.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let meant: Vec<Value> = answers().iter().map(|(name, answer)| as_json(name, answer)).collect();
     assert_eq!(read, meant);
 }
 
 fn vectors() -> BTreeMap<String, Vec<u8>> {
     let text = std::fs::read_to_string(FILE).expect("the vectors");
-    let lines = text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let (name, digits) = line.split_once(" = ").expect("name = hex");
@@ -115,10 +99,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn requests() -> Vec<(String, Request)> {
-    let alice = Query {
-        user: "alice".to_owned(),
-        ..Query::default()
-    };
+    let alice = Query { user: "alice".to_owned(), ..Query::default() };
     let full = |user: &str, client: &str| Query {
         realm: Some("corp".to_owned()),
         user: user.to_owned(),
@@ -128,22 +109,10 @@ fn requests() -> Vec<(String, Request)> {
     let jörg = Call::Authenticate(full("CORP\\jörg", "192.0.2.7"), Password::from("pässword"));
     let long = Call::Lookup(full(&"a".repeat(256), "2001:db8::7"));
     let entry = |name: &str, id, timeout_ms, call| {
-        (
-            format!("request.{name}"),
-            Request {
-                id,
-                timeout_ms,
-                call,
-            },
-        )
+        (format!("request.{name}"), Request { id, timeout_ms, call })
     };
     vec![
-        entry(
-            "authenticate",
-            1,
-            None,
-            Call::Authenticate(alice.clone(), Password::from("s3cret")),
-        ),
+        entry("authenticate", 1, None, Call::Authenticate(alice.clone(), Password::from("s3cret"))),
         entry("authenticate.full", 1 << 40, Some(1500), jörg),
         entry("lookup", 250, None, Call::Lookup(alice)),
         entry("lookup.full", 65_536, Some(0), long),
@@ -155,73 +124,33 @@ fn requests() -> Vec<(String, Request)> {
 fn answers() -> Vec<(String, Answer)> {
     let mut answers = verdicts();
     // Throttled is among the others, with the time after which to ask again.
-    let reasons = REASONS
-        .into_iter()
-        .filter(|reason| *reason != Reason::Throttled);
+    let reasons = REASONS.into_iter().filter(|reason| *reason != Reason::Throttled);
     answers.extend(reasons.map(|reason| {
-        verdict(
-            &format!("denied.{}", reason.as_str()),
-            9,
-            Verdict::Denied(because(reason)),
-        )
+        verdict(&format!("denied.{}", reason.as_str()), 9, Verdict::Denied(because(reason)))
     }));
     let mut push = |name: &str, id, reply| answers.push((name.to_owned(), Answer { id, reply }));
     push("answer.status", 10, Reply::Status(Box::new(status())));
-    push(
-        "answer.done",
-        11,
-        Reply::Done("read /etc/usher/usher.toml".to_owned()),
-    );
-    push(
-        "answer.failed",
-        12,
-        Reply::Failed("usher.toml:3:1: unknown key".to_owned()),
-    );
+    push("answer.done", 11, Reply::Done("read /etc/usher/usher.toml".to_owned()));
+    push("answer.failed", 12, Reply::Failed("usher.toml:3:1: unknown key".to_owned()));
     answers
 }
 
 fn verdicts() -> Vec<(String, Answer)> {
     vec![
-        verdict(
-            "granted",
-            1,
-            Verdict::Granted(identity(Source::Directory, 0)),
-        ),
-        verdict(
-            "granted.cache",
-            2,
-            Verdict::Granted(identity(Source::Cache, 299)),
-        ),
+        verdict("granted", 1, Verdict::Granted(identity(Source::Directory, 0))),
+        verdict("granted.cache", 2, Verdict::Granted(identity(Source::Cache, 299))),
         verdict("found", 3, Verdict::Found(identity(Source::Stale, 70_000))),
         verdict("found.bare", 4, Verdict::Found(bare_identity())),
         verdict("denied.throttled", 5, Verdict::Denied(throttled())),
-        verdict(
-            "not_found",
-            6,
-            Verdict::NotFound(because(Reason::NoSuchUser)),
-        ),
-        verdict(
-            "unavailable",
-            7,
-            Verdict::Unavailable(because(Reason::NoHost)),
-        ),
-        verdict(
-            "forbidden",
-            8,
-            Verdict::Forbidden(because(Reason::PeerNotAllowed)),
-        ),
+        verdict("not_found", 6, Verdict::NotFound(because(Reason::NoSuchUser))),
+        verdict("unavailable", 7, Verdict::Unavailable(because(Reason::NoHost))),
+        verdict("forbidden", 8, Verdict::Forbidden(because(Reason::PeerNotAllowed))),
         verdict("invalid", 0, Verdict::Invalid(because(Reason::BadRequest))),
     ]
 }
 
 fn verdict(name: &str, id: u64, verdict: Verdict) -> (String, Answer) {
-    (
-        format!("answer.{name}"),
-        Answer {
-            id,
-            reply: Reply::Verdict(verdict),
-        },
-    )
+    (format!("answer.{name}"), Answer { id, reply: Reply::Verdict(verdict) })
 }
 
 fn because(reason: Reason) -> Refusal {
@@ -229,10 +158,7 @@ fn because(reason: Reason) -> Refusal {
 }
 
 fn throttled() -> Refusal {
-    Refusal {
-        retry_after_s: Some(300),
-        ..because(Reason::Throttled)
-    }
+    Refusal { retry_after_s: Some(300), ..because(Reason::Throttled) }
 }
 
 fn identity(source: Source, age_s: u64) -> Identity {
@@ -253,12 +179,7 @@ fn identity(source: Source, age_s: u64) -> Identity {
 
 fn bare_identity() -> Identity {
     let user = "alice".to_owned();
-    Identity {
-        user,
-        metadata: Vec::new(),
-        groups: Vec::new(),
-        ..identity(Source::Directory, 0)
-    }
+    Identity { user, metadata: Vec::new(), groups: Vec::new(), ..identity(Source::Directory, 0) }
 }
 
 fn status() -> Status {
@@ -275,20 +196,9 @@ fn status() -> Status {
         hosts: vec![
             host("ldap://a.example.com:389", HostState::Untried, 0, None),
             host("ldap://b.example.com:389", HostState::Up, 2, None),
-            host(
-                "ldap://c.example.com:389",
-                HostState::Down,
-                0,
-                Some("connection refused"),
-            ),
+            host("ldap://c.example.com:389", HostState::Down, 0, Some("connection refused")),
         ],
-        cache: CacheStatus {
-            entries: 1,
-            bytes: 400,
-            max_bytes: 1 << 26,
-            hits: 251,
-            misses: 5,
-        },
+        cache: CacheStatus { entries: 1, bytes: 400, max_bytes: 1 << 26, hits: 251, misses: 5 },
         problem: None,
     };
     let home = RealmStatus {
@@ -356,24 +266,9 @@ fn verdict_as_json(verdict: &Verdict) -> Value {
 }
 
 fn status_as_json(status: &Status) -> Value {
-    let Counters {
-        granted,
-        found,
-        denied,
-        not_found,
-        ..
-    } = status.counters;
-    let Counters {
-        unavailable,
-        forbidden,
-        invalid,
-        ..
-    } = status.counters;
-    let Counters {
-        malformed_frames,
-        connections_shed,
-        ..
-    } = status.counters;
+    let Counters { granted, found, denied, not_found, .. } = status.counters;
+    let Counters { unavailable, forbidden, invalid, .. } = status.counters;
+    let Counters { malformed_frames, connections_shed, .. } = status.counters;
     let realms: Vec<Value> = status.realms.iter().map(realm_as_json).collect();
     json!({
         "version": status.version, "pid": status.pid, "uptime_s": status.uptime_s,
@@ -395,13 +290,7 @@ fn realm_as_json(realm: &RealmStatus) -> Value {
             "bind_lanes": host.bind_lanes, "last_error": host.last_error,
         })
     };
-    let CacheStatus {
-        entries,
-        bytes,
-        max_bytes,
-        hits,
-        misses,
-    } = realm.cache;
+    let CacheStatus { entries, bytes, max_bytes, hits, misses } = realm.cache;
     json!({
         "name": realm.name, "kind": realm.kind,
         "hosts": realm.hosts.iter().map(host).collect::<Vec<_>>(),

@@ -17,11 +17,7 @@ impl Source {
     /// `path` begins with the crate's folder.
     pub(super) fn new(path: &str, text: &str) -> Self {
         let (krate, path) = path.split_once('/').expect("a file in a crate's folder");
-        Self {
-            krate: krate.to_owned(),
-            path: path.to_owned(),
-            code: without_texts(text),
-        }
+        Self { krate: krate.to_owned(), path: path.to_owned(), code: without_texts(text) }
     }
 
     pub(super) fn name(&self) -> String {
@@ -49,25 +45,18 @@ impl Source {
 
     /// Whether a path begins with this word.
     pub(super) fn says_path(&self, word: &str) -> bool {
-        tokens(&self.code)
-            .windows(2)
-            .any(|pair| pair == [word, "::"])
+        tokens(&self.code).windows(2).any(|pair| pair == [word, "::"])
     }
 
     pub(super) fn forbids_unsafe_code(&self) -> bool {
-        self.code
-            .replace(char::is_whitespace, "")
-            .contains("#![forbid(unsafe_code)]")
+        self.code.replace(char::is_whitespace, "").contains("#![forbid(unsafe_code)]")
     }
 
     /// The modules that `mod` lines declare, in their order.
     pub(super) fn declared(&self) -> Vec<&str> {
         let tokens = tokens(&self.code);
         let declarations = tokens.windows(3).filter(|w| w[0] == "mod" && w[2] == ";");
-        declarations
-            .map(|w| w[1])
-            .filter(|name| *name != "tests")
-            .collect()
+        declarations.map(|w| w[1]).filter(|name| *name != "tests").collect()
     }
 
     /// In a root: where `use module::Name` lines have each name from.
@@ -116,9 +105,7 @@ impl Source {
 /// The number of `super::` from here on.
 fn steps_up(tokens: &[&str], at: usize) -> usize {
     let rest = tokens.get(at..).unwrap_or_default();
-    rest.chunks(2)
-        .take_while(|pair| *pair == ["super", "::"])
-        .count()
+    rest.chunks(2).take_while(|pair| *pair == ["super", "::"]).count()
 }
 
 /// The first names of the path or of the group of paths that begins here.
@@ -239,9 +226,7 @@ fn raw_string(rest: &str) -> usize {
     }
     let end = format!("\"{}", "#".repeat(hashes));
     let start = 2 + hashes;
-    rest[start..]
-        .find(&end)
-        .map_or(rest.len(), |at| start + at + end.len())
+    rest[start..].find(&end).map_or(rest.len(), |at| start + at + end.len())
 }
 
 /// `'x'` and `'\n'`; 0 for a lifetime.

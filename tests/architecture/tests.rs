@@ -14,10 +14,7 @@ fn broken_by(path: &str, text: &str) -> Vec<String> {
 #[track_caller]
 fn assert_caught(path: &str, text: &str, what: &str) {
     let broken = broken_by(path, text);
-    assert!(
-        broken.len() == 1 && broken[0].contains(what),
-        "{text}: {broken:?}"
-    );
+    assert!(broken.len() == 1 && broken[0].contains(what), "{text}: {broken:?}");
 }
 
 #[track_caller]
@@ -30,32 +27,16 @@ fn assert_lawful(path: &str, text: &str) {
 fn a_use_of_a_module_listed_above_is_caught() {
     let what = "session uses listener";
     assert_caught("usherd/session.rs", "use crate::listener::Listener;", what);
-    assert_caught(
-        "usherd/session.rs",
-        "use crate::{config::Settings, listener};",
-        what,
-    );
+    assert_caught("usherd/session.rs", "use crate::{config::Settings, listener};", what);
     assert_caught(
         "usherd/session.rs",
         "use crate::{\n  realm::{Realm, rules},\n  listener,\n};",
         what,
     );
-    assert_caught(
-        "usherd/session.rs",
-        "fn f() { crate::listener::f(); }",
-        what,
-    );
+    assert_caught("usherd/session.rs", "fn f() { crate::listener::f(); }", what);
     assert_caught("usherd/session.rs", "use super::listener::Listener;", what);
-    assert_caught(
-        "usherd/session/frames.rs",
-        "use super::super::listener::Listener;",
-        what,
-    );
-    assert_caught(
-        "usherd/session/mod.rs",
-        "mod tests { use crate::listener; }",
-        what,
-    );
+    assert_caught("usherd/session/frames.rs", "use super::super::listener::Listener;", what);
+    assert_caught("usherd/session/mod.rs", "mod tests { use crate::listener; }", what);
 }
 
 #[test]
@@ -65,10 +46,7 @@ fn a_use_of_a_module_listed_below_is_lawful() {
         "use crate::session::Session;\nuse crate::{config, realm};",
     );
     assert_lawful("usherd/session.rs", "pub(crate) fn f() {}\nuse std::fmt;");
-    assert_lawful(
-        "usherd/realm/mod.rs",
-        "mod cache_key; use crate::cache::Cache;",
-    );
+    assert_lawful("usherd/realm/mod.rs", "mod cache_key; use crate::cache::Cache;");
     // Inside a room the order is the room's own.
     assert_lawful("usherd/realm/rules.rs", "use super::listener::Name;");
 }
@@ -81,32 +59,21 @@ fn what_comments_and_strings_say_is_no_use() {
          const A: &str = \"crate::listener \\\" unsafe\";\nconst B: &str = r#\"ldap3 \" bincode\"#;\n\
          fn f<'a>(x: &'a str) -> char { '\"' }\nconst C: char = '\\'';\n",
     );
-    assert_caught(
-        "usherd/session.rs",
-        "const A: char = '\"'; use crate::listener;",
-        "listener",
-    );
+    assert_caught("usherd/session.rs", "const A: char = '\"'; use crate::listener;", "listener");
 }
 
 #[test]
 fn acquaintance_between_cache_and_directory_is_caught() {
     let what = "cache and directory do not know each other";
     assert_caught("usherd/cache/mod.rs", "use crate::directory::Entry;", what);
-    assert_caught(
-        "usherd/directory/mod.rs",
-        "use crate::cache::Cache;",
-        "listed above",
-    );
+    assert_caught("usherd/directory/mod.rs", "use crate::cache::Cache;", "listed above");
 }
 
 #[test]
 fn another_order_of_the_rooms_is_caught() {
     let lib = LIB.replace("mod realm;\nmod cache;", "mod cache;\nmod realm;");
     let broken = laws_broken(&[Source::new("usherd/lib.rs", &lib)]);
-    assert!(
-        broken.len() == 1 && broken[0].contains("the order is"),
-        "{broken:?}"
-    );
+    assert!(broken.len() == 1 && broken[0].contains("the order is"), "{broken:?}");
 }
 
 #[test]
@@ -117,26 +84,15 @@ fn words_out_of_place_are_caught() {
     assert_lawful("usherd/directory/ldap/pool.rs", "use ldap3::Ldap;");
     assert_lawful("mod_usher/sys.rs", "unsafe fn f() {}");
     assert_caught("usherctl/main.rs", "fn main() {}", "forbid(unsafe_code)");
-    assert_caught(
-        "usherctl/flags.rs",
-        "use usherd::config::Settings;",
-        "knows the crate usherd",
-    );
+    assert_caught("usherctl/flags.rs", "use usherd::config::Settings;", "knows the crate usherd");
 }
 
 #[test]
 fn a_file_of_too_many_lines_is_caught_without_its_tests_and_comments() {
     let line = "fn f() {}\n";
     assert_caught("usherd/realm/mod.rs", &line.repeat(501), "501 lines");
-    let rest = format!(
-        "{}#[cfg(test)]\nmod tests {{\n{}}}\n",
-        "// why\n\n",
-        line.repeat(100)
-    );
-    assert_lawful(
-        "usherd/realm/mod.rs",
-        &format!("{}{rest}", line.repeat(500)),
-    );
+    let rest = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", "// why\n\n", line.repeat(100));
+    assert_lawful("usherd/realm/mod.rs", &format!("{}{rest}", line.repeat(500)));
     assert_lawful("usherd/realm/tests.rs", &line.repeat(501));
 }
 
@@ -151,48 +107,25 @@ fn a_circle_between_modules_is_caught_even_through_the_root() {
     ];
     let broken = laws_broken(&files);
     assert_eq!(broken.len(), 3, "{broken:?}");
-    assert!(
-        broken[0].contains("a uses itself by way of others"),
-        "{broken:?}"
-    );
+    assert!(broken[0].contains("a uses itself by way of others"), "{broken:?}");
     assert!(laws_broken(&files[..3]).is_empty());
 }
 
 #[test]
 fn dependencies_that_are_not_for_a_crate_are_caught() {
     let manifest = |name: &str, more: &str| {
-        format!("[package]\nname = \"{name}\"\n{more}")
-            .parse()
-            .expect("TOML")
+        format!("[package]\nname = \"{name}\"\n{more}").parse().expect("TOML")
     };
     let all = [
         manifest("usherd", ""),
         manifest("usherctl", "[dependencies]\nusherd.workspace = true"),
-        manifest(
-            "usher-http",
-            "[target.x.dev-dependencies]\nb = { package = \"bincode\" }",
-        ),
-        manifest(
-            "mod_usher",
-            "[dependencies]\ntokio = \"1\"\nusher-protocol = \"1\"",
-        ),
-        manifest(
-            "usher-protocol",
-            "[dependencies]\nserde = \"1\"\nbincode = \"2\"",
-        ),
+        manifest("usher-http", "[target.x.dev-dependencies]\nb = { package = \"bincode\" }"),
+        manifest("mod_usher", "[dependencies]\ntokio = \"1\"\nusher-protocol = \"1\""),
+        manifest("usher-protocol", "[dependencies]\nserde = \"1\"\nbincode = \"2\""),
     ];
-    let broken: Vec<_> = all
-        .iter()
-        .map(|one| dependencies_too_many(one, &all))
-        .collect();
+    let broken: Vec<_> = all.iter().map(|one| dependencies_too_many(one, &all)).collect();
     assert_eq!(broken[1], ["usherctl depends on usherd"]);
-    assert_eq!(
-        broken[2],
-        ["usher-http depends on bincode, which is not for it"]
-    );
-    assert_eq!(
-        broken[3],
-        ["mod_usher depends on tokio, which is not for it"]
-    );
+    assert_eq!(broken[2], ["usher-http depends on bincode, which is not for it"]);
+    assert_eq!(broken[3], ["mod_usher depends on tokio, which is not for it"]);
     assert_eq!((broken[0].len(), broken[4].len()), (0, 0));
 }

@@ -39,6 +39,7 @@ impl Reply {
     pub(crate) fn is(&self, code: i32, outcome: &str, reason: &str) {
         let is = (self.code, self.outcome(), self.reason());
         assert_eq!(is, (code, outcome, reason), "{self:#?}");
+        assert!(code != 0 || self.stderr.is_empty(), "a yes needs no comment: {self:#?}");
     }
 
     pub(crate) fn is_granted(&self) {
@@ -55,10 +56,7 @@ impl Daemon {
     pub(crate) fn ctl(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut usherctl = Command::new(program("usherctl"));
         usherctl.arg("--socket").arg(self.socket());
-        usherctl
-            .arg("--admin-socket")
-            .arg(self.admin_socket())
-            .args(arguments);
+        usherctl.arg("--admin-socket").arg(self.admin_socket()).args(arguments);
         process::run(&mut usherctl, input)
     }
 
@@ -70,11 +68,7 @@ impl Daemon {
             text => serde_json::from_str(text)
                 .unwrap_or_else(|error| panic!("not JSON alone ({error}): {output:#?}")),
         };
-        Reply {
-            code: output.code,
-            json,
-            stderr: output.stderr,
-        }
+        Reply { code: output.code, json, stderr: output.stderr }
     }
 
     pub(crate) fn lookup(&self, user: &str) -> Reply {
@@ -82,10 +76,7 @@ impl Daemon {
     }
 
     pub(crate) fn authenticate(&self, user: &str, password: &str) -> Reply {
-        self.ctl_json(
-            &["authenticate", "--", user],
-            format!("{password}\n").as_bytes(),
-        )
+        self.ctl_json(&["authenticate", "--", user], format!("{password}\n").as_bytes())
     }
 
     /// `usherctl status`, which must succeed.

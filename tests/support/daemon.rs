@@ -56,9 +56,7 @@ impl Daemon {
         let notifications = UnixDatagram::bind(&notify).expect("a notification socket");
         let mut usherd = Command::new(program("usherd"));
         usherd.arg("--config").arg(folder.path().join("usher.toml"));
-        usherd
-            .args(["--log-format", "text"])
-            .env("NOTIFY_SOCKET", &notify);
+        usherd.args(["--log-format", "text"]).env("NOTIFY_SOCKET", &notify);
         let process = Process::start(adapt(usherd), &folder.path().join("log"));
         let mut daemon = Self { process, folder };
         daemon.await_ready(&notifications);
@@ -67,9 +65,7 @@ impl Daemon {
 
     fn await_ready(&mut self, notifications: &UnixDatagram) {
         // Short waits, so that a daemon that ended instead is noticed.
-        notifications
-            .set_read_timeout(Some(PATIENCE / 600))
-            .expect("a time-out");
+        notifications.set_read_timeout(Some(PATIENCE / 600)).expect("a time-out");
         super::until("the daemon to be ready", || {
             let mut buffer = [0; 4096];
             if let Ok(length) = notifications.recv(&mut buffer) {
@@ -77,11 +73,7 @@ impl Daemon {
                 return said.lines().any(|line| line == "READY=1").then_some(());
             }
             let ended = self.process.ended();
-            assert!(
-                ended.is_none(),
-                "usherd: {ended:?}, and it said: {}",
-                self.log()
-            );
+            assert!(ended.is_none(), "usherd: {ended:?}, and it said: {}", self.log());
             None
         });
     }
@@ -149,17 +141,14 @@ impl Daemon {
 
     /// Runs it with a configuration that it must refuse.
     pub(crate) fn expect_failure(configuration: &str) -> Output {
-        expect_failure_in(&folder(configuration))
+        expect_failure_in(folder(configuration).path())
     }
 }
 
 /// Runs the daemon in a folder in which it must not start.
-pub(crate) fn expect_failure_in(folder: &TempDir) -> Output {
+pub(crate) fn expect_failure_in(folder: &Path) -> Output {
     let mut usherd = Command::new(program("usherd"));
-    usherd
-        .arg("--config")
-        .arg(folder.path().join("usher.toml"))
-        .args(["--log-format", "text"]);
+    usherd.arg("--config").arg(folder.join("usher.toml")).args(["--log-format", "text"]);
     let output = process::run(&mut usherd, b"");
     assert_ne!(output.code, 0, "it should not have started: {output:#?}");
     output

@@ -79,22 +79,10 @@ const NAMED: &[(&str, &str, &str)] = &[
         "jo",
         "cn: Smith, \"Jo\" #1\ngivenName: Jo\nsn: Smith\nmail: jo@example.com\n",
     ),
-    (
-        "uid=twin,ou=berlin,ou=people,dc=example,dc=com",
-        "twin",
-        "cn: Twin One\nsn: One\n",
-    ),
-    (
-        "uid=twin,ou=oslo,ou=people,dc=example,dc=com",
-        "twin",
-        "cn: Twin Two\nsn: Two\n",
-    ),
+    ("uid=twin,ou=berlin,ou=people,dc=example,dc=com", "twin", "cn: Twin One\nsn: One\n"),
+    ("uid=twin,ou=oslo,ou=people,dc=example,dc=com", "twin", "cn: Twin Two\nsn: Two\n"),
     // A name that a careless filter would read as a pattern.
-    (
-        "uid=star*,ou=people,dc=example,dc=com",
-        "star*",
-        "cn: Star\nsn: Star\n",
-    ),
+    ("uid=star*,ou=people,dc=example,dc=com", "star*", "cn: Star\nsn: Star\n"),
 ];
 
 /// The users whose names follow a pattern: `user000` to `user299`.

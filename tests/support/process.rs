@@ -23,11 +23,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it with both outputs appended to `log`.
     pub(crate) fn start(mut command: Command, log: &Path) -> Self {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("log file");
+        let file = File::options().create(true).append(true).open(log).expect("log file");
         let output = file.try_clone().expect("log file");
         Self::spawn(command.stdin(Stdio::null()).stdout(output).stderr(file))
     }
@@ -35,9 +31,7 @@ impl Process {
     /// Starts it with its outputs as the command has them.
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         Self { child, name }
     }
 
@@ -115,10 +109,7 @@ impl Output {
 
 /// Runs a command to its end with this on its standard input.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn(command);
     let mut stdin = process.child.stdin.take().expect("piped");
     let input = input.to_vec();
@@ -129,9 +120,7 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
     let status = process.wait();
     let _ = writer.join();
     Output {
-        code: status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
         stdout: stdout.join().expect("reader"),
         stderr: stderr.join().expect("reader"),
     }

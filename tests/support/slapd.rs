@@ -66,11 +66,7 @@ impl Slapd {
         let configuration = CONFIGURATION.replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self {
-            process: None,
-            port: free_port(),
-            folder,
-        };
+        let slapd = Self { process: None, port: free_port(), folder };
         slapd.load();
         slapd
     }
@@ -79,12 +75,7 @@ impl Slapd {
         let ldif = self.path("users.ldif");
         fs::write(&ldif, ldif::directory()).expect("LDIF");
         let mut slapadd = Command::new(installed("slapadd", PACKAGE));
-        slapadd
-            .arg("-q")
-            .arg("-f")
-            .arg(self.path("slapd.conf"))
-            .arg("-l")
-            .arg(&ldif);
+        slapadd.arg("-q").arg("-f").arg(self.path("slapd.conf")).arg("-l").arg(&ldif);
         process::run(&mut slapadd, b"").success();
     }
 
@@ -99,28 +90,19 @@ impl Slapd {
         let log = self.path("log");
         let ready = text_of(&log).matches("slapd starting").count() + 1;
         let mut slapd = Command::new(installed("slapd", PACKAGE));
-        slapd
-            .arg("-f")
-            .arg(self.path("slapd.conf"))
-            .args(["-d", "stats", "-h"]);
+        slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", "stats", "-h"]);
         slapd.arg(format!("{}/ {}", self.url(), self.ldapi_url()));
         let mut process = Process::start(slapd, &log);
         let started = until("slapd", || {
             if text_of(&log).matches("slapd starting").count() == ready {
-                return TcpStream::connect(("127.0.0.1", self.port))
-                    .ok()
-                    .map(|_| true);
+                return TcpStream::connect(("127.0.0.1", self.port)).ok().map(|_| true);
             }
             process.ended().map(|_| false)
         });
         if started {
             self.process = Some(process);
         } else {
-            assert!(
-                self.log().contains("Address already in use"),
-                "slapd: {}",
-                self.log()
-            );
+            assert!(self.log().contains("Address already in use"), "slapd: {}", self.log());
             File::create(&log).expect("log file");
         }
         started
@@ -165,10 +147,7 @@ impl Slapd {
 
     /// The URL of its Unix socket.
     pub(crate) fn ldapi_url(&self) -> String {
-        format!(
-            "ldapi://{}",
-            self.path("ldapi").to_string_lossy().replace('/', "%2F")
-        )
+        format!("ldapi://{}", self.path("ldapi").to_string_lossy().replace('/', "%2F"))
     }
 
     /// `[realm.corp]` for this server, open for more keys of that table.
@@ -185,11 +164,15 @@ impl Slapd {
         }
     }
 
+    /// How often it was searched by a filter that contains this.
+    pub(crate) fn searches_for(&self, text: &str) -> usize {
+        let log = self.log();
+        log.lines().filter(|line| line.contains(" SRCH base=") && line.contains(text)).count()
+    }
+
     /// How often this entry's password was tried, right or wrong.
     pub(crate) fn binds_of(&self, dn: &str) -> usize {
-        self.log()
-            .matches(&format!(" BIND dn=\"{dn}\" method=128"))
-            .count()
+        self.log().matches(&format!(" BIND dn=\"{dn}\" method=128")).count()
     }
 
     /// What it logged so far.
@@ -235,13 +218,8 @@ mod tests {
 
     fn search(url: &str, dn: &str, password: &str, filter: &str) -> Output {
         let mut ldapsearch = Command::new(installed("ldapsearch", "ldap-utils"));
-        ldapsearch.args([
-            "-x", "-LLL", "-H", url, "-D", dn, "-w", password, "-b", PEOPLE,
-        ]);
-        process::run(
-            ldapsearch.arg(filter).args(["uid", "memberOf", "mail"]),
-            b"",
-        )
+        ldapsearch.args(["-x", "-LLL", "-H", url, "-D", dn, "-w", password, "-b", PEOPLE]);
+        process::run(ldapsearch.arg(filter).args(["uid", "memberOf", "mail"]), b"")
     }
 
     #[test]
@@ -250,17 +228,9 @@ mod tests {
         let all = search(&slapd.url(), READER, READER_PASSWORD, "(uid=user*)").success();
         assert_eq!(all.stdout.matches("dn: ").count(), MANY);
         let alice = search(&slapd.ldapi_url(), READER, READER_PASSWORD, "(uid=alice)").success();
-        assert!(
-            alice
-                .stdout
-                .contains("memberOf: cn=dev,ou=groups,dc=example,dc=com"),
-            "{alice:?}"
-        );
+        assert!(alice.stdout.contains("memberOf: cn=dev,ou=groups,dc=example,dc=com"), "{alice:?}");
         let dn = r#"cn=Smith\, \"Jo\" #1,ou=people,dc=example,dc=com"#;
-        assert_eq!(
-            search(&slapd.url(), dn, "jo-secret", "(uid=alice)").stdout,
-            ""
-        );
+        assert_eq!(search(&slapd.url(), dn, "jo-secret", "(uid=alice)").stdout, "");
         assert_eq!(search(&slapd.url(), dn, "wrong", "(uid=alice)").code, 49);
     }
 
@@ -272,10 +242,7 @@ mod tests {
         search(&slapd.url(), READER, READER_PASSWORD, "(uid=alice)").success();
         search(&slapd.url(), READER, "wrong", "(uid=alice)");
         let after = slapd.operations();
-        assert_eq!(
-            (after.binds, after.searches, slapd.binds_of(READER)),
-            (2, 1, 2)
-        );
+        assert_eq!((after.binds, after.searches, slapd.binds_of(READER)), (2, 1, 2));
         slapd.stop();
         slapd.restart();
         assert_eq!(slapd.port(), port);

@@ -17,9 +17,7 @@ impl Wire {
         let stream = UnixStream::connect(socket)
             .unwrap_or_else(|error| panic!("cannot connect to {}: {error}", socket.display()));
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a time-out");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a time-out");
         Self(stream)
     }
 
@@ -32,11 +30,7 @@ impl Wire {
     }
 
     pub(crate) fn send(&mut self, id: u64, call: Call) {
-        self.send_request(&Request {
-            id,
-            timeout_ms: None,
-            call,
-        });
+        self.send_request(&Request { id, timeout_ms: None, call });
     }
 
     pub(crate) fn send_request(&mut self, request: &Request) {
@@ -82,10 +76,7 @@ impl Wire {
 }
 
 pub(crate) fn query(user: &str) -> Query {
-    Query {
-        user: user.to_owned(),
-        ..Query::default()
-    }
+    Query { user: user.to_owned(), ..Query::default() }
 }
 
 pub(crate) fn lookup(user: &str) -> Call {
