@@ -1,1 +1,30 @@
+//! The programs, driven from outside: a file for each subject.
+//!
+//! Nothing here looks inside the daemon; what a test expects stands in a manual page or in the
+//! documentation of the protocol.
+#![cfg(test)]
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on panics, and waits by the real clock"
+)]
 
+mod support;
+
+mod access;
+mod architecture;
+mod config;
+mod demo;
+mod ldap;
+mod local;
+mod manual;
+mod outage;
+mod protocol;
+mod reload;
+mod sockets;
+mod usherctl;
+mod vectors;

@@ -1,0 +1,54 @@
+# The few commands to know. CONTRIBUTING.md says when to use which.
+
+CARGO   = cargo
+INSTALL = install
+prefix  = /usr
+DESTDIR =
+
+# Where things go under the prefix.
+bindir  = $(DESTDIR)$(prefix)/bin
+sbindir = $(DESTDIR)$(prefix)/sbin
+mandir  = $(DESTDIR)$(prefix)/share/man
+bashdir = $(DESTDIR)$(prefix)/share/bash-completion/completions
+zshdir  = $(DESTDIR)$(prefix)/share/zsh/site-functions
+fishdir = $(DESTDIR)$(prefix)/share/fish/vendor_completions.d
+
+TARGET  = $(or $(CARGO_TARGET_DIR),target)
+RELEASE = $(TARGET)/release
+
+.PHONY: help demo test check build install
+
+help:
+	@echo 'make demo      the whole daemon with sample users, without a server; ^C ends it'
+	@echo 'make test      all tests; as root on Debian it installs the servers that they need'
+	@echo 'make check     formatting, lints, documentation, dependencies'
+	@echo 'make build     the programs, for use'
+	@echo 'make install   ... into DESTDIR= prefix=/usr'
+
+demo:
+	$(CARGO) run --release -p usherd -- demo
+
+test:
+	tests/prerequisites
+	$(CARGO) test --workspace
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
+	$(CARGO) deny check --hide-inclusion-graph bans licenses sources
+
+build:
+	$(CARGO) build --release -p usherd -p usherctl
+
+install: build
+	$(INSTALL) -D -m 755 $(RELEASE)/usherd $(sbindir)/usherd
+	$(INSTALL) -D -m 755 $(RELEASE)/usherctl $(bindir)/usherctl
+	for page in man/*.[1-9]; do \
+	    $(INSTALL) -D -m 644 $$page $(mandir)/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	$(INSTALL) -d $(bashdir) $(zshdir) $(fishdir)
+	$(RELEASE)/usherctl completions bash > $(bashdir)/usherctl
+	$(RELEASE)/usherctl completions zsh > $(zshdir)/_usherctl
+	$(RELEASE)/usherctl completions fish > $(fishdir)/usherctl.fish
+	chmod 644 $(bashdir)/usherctl $(zshdir)/_usherctl $(fishdir)/usherctl.fish

@@ -1,0 +1,119 @@
+//! The manual pages are the last word for users, so they leave out nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::process;
+use crate::support::programs::{installed, run};
+use crate::support::repository;
+
+/// A page's text without mdoc's marks: `.Op Fl -config Ar file` holds `--config`.
+fn page(name: &str) -> String {
+    let path = repository().join("man").join(name);
+    let mut mandoc = Command::new(installed("mandoc", "mandoc"));
+    let output = process::run(mandoc.args(["-T", "utf8", "-O", "width=1000"]).arg(&path), b"");
+    // Bold is written as a letter, a backspace and the letter again.
+    let mut text = String::new();
+    for sign in output.success().stdout.chars() {
+        match sign {
+            '\u{8}' => drop(text.pop()),
+            _ => text.push(sign),
+        }
+    }
+    text.replace(['\u{2010}', '\u{2212}'], "-")
+}
+
+/// Whether the text has the word, not as a part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let joins = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !joins(before) && !joins(after)
+    })
+}
+
+/// The options that a program's `--help` lists.
+fn options(help: &str) -> BTreeSet<String> {
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let words = lines.flat_map(|line| line.split([' ', ',', '=', '.', '[', ']']));
+    words.filter(|word| word.starts_with("--") && word.len() > 2).map(str::to_owned).collect()
+}
+
+/// The commands that a program's `--help` lists.
+fn commands(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    lines
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every option of the program and of its commands, and the commands, stand in its page.
+fn assert_told(program: &str, page_name: &str) {
+    let page = page(page_name);
+    let mut told = 0;
+    let mut helps = vec![run(program, &["--help"]).success().stdout];
+    let commands = commands(&helps[0]);
+    helps.extend(commands.iter().map(|name| run(program, &[name, "--help"]).success().stdout));
+    for option in helps.iter().flat_map(|help| options(help)).chain(commands) {
+        assert!(has_word(&page, &option), "{option} of {program} is not in {page_name}");
+        told += 1;
+    }
+    assert!(told >= 4, "no options were read from the help of {program}");
+}
+
+#[test]
+fn usherd_is_told_of_whole() {
+    assert_told("usherd", "usherd.8");
+    let demo = options(&run("usherd", &["demo", "--help"]).success().stdout);
+    assert!(demo.contains("--once") && demo.contains("--dir"), "{demo:?}");
+}
+
+#[test]
+fn usherctl_is_told_of_whole() {
+    assert_told("usherctl", "usherctl.1");
+}
+
+/// The keys of the tables in the source that reads them: `key: Type,`.
+fn keys() -> BTreeSet<String> {
+    let source = repository().join("src/usherd/config/raw.rs");
+    let source = fs::read_to_string(source).expect("the source of the schema");
+    let tables = source.split("table! {").skip(1);
+    let lines = tables.flat_map(|table| {
+        let lines = table.lines().skip_while(|line| !line.ends_with('{')).skip(1);
+        lines.take_while(|line| line.trim() != "}")
+    });
+    lines
+        .filter_map(|line| line.trim().split_once(": "))
+        .map(|(key, _)| key.trim_start_matches("r#").to_owned())
+        .collect()
+}
+
+#[test]
+fn every_key_of_the_configuration_is_told_of() {
+    let page = page("usher.toml.5");
+    let keys = keys();
+    assert!(keys.len() > 50 && keys.contains("operation_timeout"), "{keys:?}");
+    for key in keys.iter().map(String::as_str).chain(["credential", "transform", "join"]) {
+        assert!(has_word(&page, key), "{key} is not in usher.toml.5");
+    }
+}
+
+#[test]
+fn the_pages_have_no_fault_that_mandoc_can_see() {
+    let folder = repository().join("man");
+    let pages: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the pages")
+        .map(|entry| entry.expect("a page").path())
+        .collect();
+    assert!(pages.len() >= 3, "{pages:?}");
+    let mut mandoc = Command::new(installed("mandoc", "mandoc"));
+    let output = process::run(mandoc.args(["-T", "lint", "-W", "warning"]).args(pages), b"");
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
+}

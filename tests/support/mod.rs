@@ -1,0 +1,45 @@
+//! What the tests stand on: the programs, a directory server, and the one way to wait.
+
+pub(crate) mod ctl;
+pub(crate) mod daemon;
+pub(crate) mod ldif;
+pub(crate) mod process;
+pub(crate) mod programs;
+pub(crate) mod slapd;
+pub(crate) mod wire;
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Far beyond what anything here takes on a busy machine; whoever waits this long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for an event: polls until `check` gives something. The only sleep of the tests.
+pub(crate) fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = check() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// As [`until`], for what is either so or not.
+pub(crate) fn until_true(what: &str, mut check: impl FnMut() -> bool) {
+    until(what, || check().then_some(()));
+}
+
+/// A file's text, as far as it is UTF-8 and there.
+pub(crate) fn text_of(path: &Path) -> String {
+    std::fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}
+
+/// The folder of the repository.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

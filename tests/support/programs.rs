@@ -1,0 +1,62 @@
+//! Where the programs are: ours, built once, and those of the system.
+
+use std::collections::HashMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::process::{self, Output};
+use super::repository;
+
+/// The path of one of our programs, of the same profile as the tests.
+pub(crate) fn program(name: &str) -> &'static Path {
+    static PROGRAMS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    PROGRAMS
+        .get_or_init(build)
+        .get(name)
+        .unwrap_or_else(|| panic!("the workspace builds no program {name}"))
+}
+
+/// Runs one of our programs to its end.
+pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
+    process::run(Command::new(program(name)).args(arguments), b"")
+}
+
+/// Cargo builds other packages' programs for no test; so the tests do, and ask where they are.
+fn build() -> HashMap<String, PathBuf> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(repository());
+    cargo.args(["build", "--quiet", "--workspace", "--bins"]);
+    cargo.arg("--message-format=json-render-diagnostics");
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    // A first build takes longer than anything else here, so this one wait has no limit.
+    let output = cargo.stderr(Stdio::inherit()).output().expect("cargo");
+    assert!(output.status.success(), "the programs do not build");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|message| {
+            let path = PathBuf::from(message.get("executable")?.as_str()?);
+            Some((message["target"]["name"].as_str()?.to_owned(), path))
+        })
+        .collect()
+}
+
+/// The path of a program of the system. A missing one is a failure, never a test less.
+pub(crate) fn installed(name: &str, package: &str) -> PathBuf {
+    let path = env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .chain(["/usr/sbin", "/sbin"])
+        .map(|folder| Path::new(folder).join(name))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| {
+            panic!(
+                "{name} is missing; install it with: apt-get install {package} (or run: make test)"
+            )
+        })
+}

@@ -1,0 +1,254 @@
+//! OpenLDAP's server, run by hand on a loopback port, with everything in a temporary folder.
+
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use super::ldif::{self, PEOPLE, READER, READER_PASSWORD};
+use super::process::{self, Process};
+use super::programs::installed;
+use super::{text_of, until};
+
+const PACKAGE: &str = "slapd";
+
+const CONFIGURATION: &str = r#"
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb.la
+# For the attribute memberOf; its values are in the LDIF.
+moduleload memberof.la
+
+database mdb
+suffix "dc=example,dc=com"
+directory @DIR@/db
+maxsize 67108864
+index objectClass,uid,mail eq
+access to attrs=userPassword by anonymous auth by * none
+access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
+"#;
+
+/// A directory server with the users of [`ldif`].
+#[derive(Debug)]
+pub(crate) struct Slapd {
+    process: Option<Process>,
+    port: u16,
+    folder: TempDir,
+}
+
+/// What the server was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Operations {
+    /// Binds with a name and a password, right or wrong.
+    pub(crate) binds: usize,
+    pub(crate) searches: usize,
+}
+
+impl Slapd {
+    /// A running server.
+    pub(crate) fn start() -> Self {
+        let mut slapd = Self::stopped();
+        while !slapd.try_start() {
+            slapd.port = free_port();
+        }
+        slapd
+    }
+
+    /// A server with its data loaded and its port chosen, but not running.
+    pub(crate) fn stopped() -> Self {
+        let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
+        let configuration = CONFIGURATION.replace("@DIR@", &folder.path().to_string_lossy());
+        fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
+        fs::create_dir(folder.path().join("db")).expect("db");
+        let slapd = Self { process: None, port: free_port(), folder };
+        slapd.load();
+        slapd
+    }
+
+    fn load(&self) {
+        let ldif = self.path("users.ldif");
+        fs::write(&ldif, ldif::directory()).expect("LDIF");
+        let mut slapadd = Command::new(installed("slapadd", PACKAGE));
+        slapadd.arg("-q").arg("-f").arg(self.path("slapd.conf")).arg("-l").arg(&ldif);
+        process::run(&mut slapadd, b"").success();
+    }
+
+    /// Starts it on its port, with its data, after [`Self::stop`] or [`Self::kill`].
+    pub(crate) fn restart(&mut self) {
+        assert!(self.process.is_none(), "it is running");
+        assert!(self.try_start(), "slapd does not start: {}", self.log());
+    }
+
+    /// Whether it runs now; not if somebody else has its port.
+    fn try_start(&mut self) -> bool {
+        let log = self.path("log");
+        let ready = text_of(&log).matches("slapd starting").count() + 1;
+        let mut slapd = Command::new(installed("slapd", PACKAGE));
+        slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", "stats", "-h"]);
+        slapd.arg(format!("{}/ {}", self.url(), self.ldapi_url()));
+        let mut process = Process::start(slapd, &log);
+        let started = until("slapd", || {
+            if text_of(&log).matches("slapd starting").count() == ready {
+                return TcpStream::connect(("127.0.0.1", self.port)).ok().map(|_| true);
+            }
+            process.ended().map(|_| false)
+        });
+        if started {
+            self.process = Some(process);
+        } else {
+            assert!(self.log().contains("Address already in use"), "slapd: {}", self.log());
+            File::create(&log).expect("log file");
+        }
+        started
+    }
+
+    /// Ends it in order.
+    pub(crate) fn stop(&mut self) {
+        self.process.take().expect("it runs").stop();
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
+    }
+
+    /// Lets it hang: connections are accepted by the kernel, and nothing is answered.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.process.as_ref().expect("it runs").signal(signal);
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its host and port, as configurations name them.
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ldap://127.0.0.1:{}", self.port)
+    }
+
+    /// The URL of its Unix socket.
+    pub(crate) fn ldapi_url(&self) -> String {
+        format!("ldapi://{}", self.path("ldapi").to_string_lossy().replace('/', "%2F"))
+    }
+
+    /// `[realm.corp]` for this server, open for more keys of that table.
+    pub(crate) fn realm(&self) -> String {
+        realm(&self.host())
+    }
+
+    /// What it was asked so far. The line of an operation is written before its answer is sent.
+    pub(crate) fn operations(&self) -> Operations {
+        let log = self.log();
+        Operations {
+            binds: log.matches(" method=128").count(),
+            searches: log.matches(" SRCH base=").count(),
+        }
+    }
+
+    /// How often it was searched by a filter that contains this.
+    pub(crate) fn searches_for(&self, text: &str) -> usize {
+        let log = self.log();
+        log.lines().filter(|line| line.contains(" SRCH base=") && line.contains(text)).count()
+    }
+
+    /// How often this entry's password was tried, right or wrong.
+    pub(crate) fn binds_of(&self, dn: &str) -> usize {
+        self.log().matches(&format!(" BIND dn=\"{dn}\" method=128")).count()
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        text_of(&self.path("log"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// `[realm.corp]` for a server at this host, open for more keys of that table.
+pub(crate) fn realm(host: &str) -> String {
+    format!(
+        "[realm.corp]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = \"{host}\"\n\
+         account = \"{READER}\"\npassword = \"{READER_PASSWORD}\"\nbase_dn = \"{PEOPLE}\"\n\
+         filter = \"(objectClass=inetOrgPerson)\"\ndomains = [\"CORP\", \"corp.example.com\"]\n"
+    )
+}
+
+/// A loopback port that nobody listens on, below the range from which the kernel takes the ports
+/// of outgoing connections: from there, one of those could take a stopped server's port.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u32 = 20_000;
+    const RANGE: u32 = 12_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test runs beside each other begin at different places.
+    let start = std::process::id().wrapping_mul(101) % RANGE;
+    until("a free port", || {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % RANGE;
+        let port = u16::try_from(FIRST + (start + step) % RANGE).expect("in range");
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    })
+}
+
+mod tests {
+    use super::Slapd;
+    use crate::support::ldif::{MANY, PEOPLE, READER, READER_PASSWORD};
+    use crate::support::process::{self, Output};
+    use crate::support::programs::installed;
+    use std::process::Command;
+
+    fn search(url: &str, dn: &str, password: &str, filter: &str) -> Output {
+        let mut ldapsearch = Command::new(installed("ldapsearch", "ldap-utils"));
+        ldapsearch.args(["-x", "-LLL", "-H", url, "-D", dn, "-w", password, "-b", PEOPLE]);
+        process::run(ldapsearch.arg(filter).args(["uid", "memberOf", "mail"]), b"")
+    }
+
+    #[test]
+    fn only_the_account_can_search_and_users_can_bind() {
+        let slapd = Slapd::start();
+        let all = search(&slapd.url(), READER, READER_PASSWORD, "(uid=user*)").success();
+        assert_eq!(all.stdout.matches("dn: ").count(), MANY);
+        let alice = search(&slapd.ldapi_url(), READER, READER_PASSWORD, "(uid=alice)").success();
+        assert!(alice.stdout.contains("memberOf: cn=dev,ou=groups,dc=example,dc=com"), "{alice:?}");
+        let dn = r#"cn=Smith\, \"Jo\" #1,ou=people,dc=example,dc=com"#;
+        assert_eq!(search(&slapd.url(), dn, "jo-secret", "(uid=alice)").stdout, "");
+        assert_eq!(search(&slapd.url(), dn, "wrong", "(uid=alice)").code, 49);
+    }
+
+    #[test]
+    fn operations_are_counted_and_a_restarted_server_has_its_port_and_data() {
+        let mut slapd = Slapd::start();
+        let (port, before) = (slapd.port(), slapd.operations());
+        assert_eq!((before.binds, before.searches), (0, 0));
+        search(&slapd.url(), READER, READER_PASSWORD, "(uid=alice)").success();
+        search(&slapd.url(), READER, "wrong", "(uid=alice)");
+        let after = slapd.operations();
+        assert_eq!((after.binds, after.searches, slapd.binds_of(READER)), (2, 1, 2));
+        slapd.stop();
+        slapd.restart();
+        assert_eq!(slapd.port(), port);
+        slapd.pause();
+        slapd.resume();
+        search(&slapd.url(), READER, READER_PASSWORD, "(uid=alice)").success();
+        slapd.kill();
+    }
+}

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""A client of usherd in Python's standard library, written from the documentation of the crate
+usher-protocol alone. It shows that a client in another language is an afternoon's work.
+
+    usher_client.py SOCKET lookup USER [--realm R] [--client IP] [--require RULE]...
+    usher_client.py SOCKET authenticate USER ...      (the password: a line on standard input)
+    usher_client.py --vectors FILE                    (checks itself against known bytes)
+"""
+import argparse
+import ipaddress
+import json
+import socket
+import struct
+import sys
+
+OUTCOMES = ["granted", "found", "denied", "not_found", "unavailable", "forbidden", "invalid"]
+REASONS = ["bad_credentials", "rule", "throttled", "account_disabled", "account_locked",
+           "account_expired", "password_expired", "password_must_change", "no_such_user",
+           "ambiguous_user", "no_host", "deadline", "overloaded", "peer_not_allowed",
+           "unknown_realm", "bad_request"]
+EXIT = {"granted": 0, "found": 0, "denied": 1, "not_found": 1, "unavailable": 3, "forbidden": 4,
+        "invalid": 2}
+
+
+# Encoding: a function for each kind of value, giving bytes.
+def number(n):
+    if n < 251:
+        return bytes([n])
+    for tag, form, limit in ((0xfb, "<H", 1 << 16), (0xfc, "<I", 1 << 32), (0xfd, "<Q", 1 << 64)):
+        if n < limit:
+            return bytes([tag]) + struct.pack(form, n)
+    raise ValueError(n)
+
+
+def data(value):
+    return number(len(value)) + value
+
+
+def text(value):
+    return data(value.encode())
+
+
+def option(encode, value):
+    return b"\x00" if value is None else b"\x01" + encode(value)
+
+
+def vector(encode, values):
+    return number(len(values)) + b"".join(map(encode, values))
+
+
+def address(value):
+    packed = ipaddress.ip_address(value).packed
+    return number(0 if len(packed) == 4 else 1) + packed
+
+
+def query(user, realm=None, client=None, require=()):
+    return option(text, realm) + text(user) + option(address, client) + vector(text, require)
+
+
+def frame(message):
+    return struct.pack(">I", 1 + len(message)) + b"\x01" + message
+
+
+def request(call, id=1, timeout_ms=None):
+    return frame(number(id) + option(number, timeout_ms) + call)
+
+
+def authenticate(password, *args, **options):
+    return number(0) + query(*args, **options) + data(password)
+
+
+def lookup(*args, **options):
+    return number(1) + query(*args, **options)
+
+
+STATUS, RELOAD = number(2), number(3)
+
+
+class Answer:
+    """Decoding: a method for each kind of value."""
+
+    def __init__(self, message):
+        self.rest = message
+        self.id = self.number()
+        self.reply = [self.verdict, self.status, self.text, self.text][kind := self.number()]()
+        self.kind = ["verdict", "status", "done", "failed"][kind]
+        assert not self.rest, "bytes left over"
+
+    def take(self, count):
+        assert len(self.rest) >= count, "cut short"
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        return taken
+
+    def number(self):
+        first = self.take(1)[0]
+        if first < 0xfb:
+            return first
+        form, size = {0xfb: ("<H", 2), 0xfc: ("<I", 4), 0xfd: ("<Q", 8)}[first]
+        return struct.unpack(form, self.take(size))[0]
+
+    def text(self):
+        return self.take(self.number()).decode()
+
+    def option(self, decode):
+        return decode() if self.take(1)[0] else None
+
+    def vector(self, decode):
+        return [decode() for _ in range(self.number())]
+
+    def fields(self, numbers):
+        return {name: self.number() for name in numbers.split()}
+
+    def verdict(self):
+        outcome = OUTCOMES[self.number()]
+        return {"outcome": outcome} | (self.refusal() if EXIT[outcome] else self.identity())
+
+    def identity(self):
+        return {"user": self.text(), "realm": self.text(),
+                "metadata": dict(self.vector(lambda: (self.text(), self.text()))),
+                "groups": self.vector(self.text),
+                "source": ["directory", "cache", "stale"][self.number()], "age_s": self.number()}
+
+    def refusal(self):
+        refusal = {"reason": REASONS[self.number()], "message": self.text()}
+        retry = self.option(self.number)
+        return refusal if retry is None else refusal | {"retry_after_s": retry}
+
+    def status(self):
+        return {"version": self.text()} | self.fields(
+            "pid uptime_s configured_s connections max_connections") | {
+            "counters": self.fields("granted found denied not_found unavailable forbidden invalid"
+                                    " malformed_frames connections_shed"),
+            "realms": self.vector(self.realm)}
+
+    def realm(self):
+        return {"name": self.text(), "kind": self.text(), "hosts": self.vector(self.host),
+                "cache": self.fields("entries bytes max_bytes hits misses"),
+                "problem": self.option(self.text)}
+
+    def host(self):
+        return {"url": self.text(), "state": ["untried", "up", "down"][self.number()]} | \
+            self.fields("search_lanes bind_lanes") | {"last_error": self.option(self.text)}
+
+
+def receive(connection, count):
+    received = b""
+    while len(received) < count:
+        part = connection.recv(count - len(received))
+        if not part:
+            raise ConnectionError("usherd closed the connection")
+        received += part
+    return received
+
+
+def ask(path, call, timeout_s=10):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout_s)
+        connection.connect(path)
+        connection.sendall(request(call, timeout_ms=timeout_s * 1000))
+        length, version = struct.unpack(">IB", receive(connection, 5))
+        message = receive(connection, length - 1)
+        assert version == 1, f"version {version}"
+        return Answer(message)
+
+
+def check(vectors):
+    """Encodes every request of the file, and prints what its answers say."""
+    full = dict(realm="corp", client="192.0.2.7", require=["group=dev|ops", "attribute:a=b"])
+    requests = {
+        "request.authenticate": request(authenticate(b"s3cret", "alice")),
+        "request.authenticate.full": request(
+            authenticate("pässword".encode(), "CORP\\jörg", **full), id=1 << 40, timeout_ms=1500),
+        "request.lookup": request(lookup("alice"), id=250),
+        "request.lookup.full": request(
+            lookup("a" * 256, **full | dict(client="2001:db8::7")), id=65_536, timeout_ms=0),
+        "request.status": request(STATUS, id=251),
+        "request.reload": request(RELOAD, id=65_535),
+    }
+    for line in open(vectors, encoding="ascii"):
+        if line.strip() and not line.startswith("#"):
+            name, _, digits = line.partition(" = ")
+            known = bytes.fromhex(digits)
+            if name.startswith("request."):
+                assert requests.pop(name) == known, name
+            else:
+                assert known[:5] == struct.pack(">IB", len(known) - 4, 1), name
+                answer = Answer(known[5:])
+                print(json.dumps({"name": name, "id": answer.id, answer.kind: answer.reply}))
+    assert not requests, f"not in the file: {list(requests)}"
+
+
+def main():
+    if sys.argv[1:2] == ["--vectors"]:
+        return check(sys.argv[2])
+    arguments = argparse.ArgumentParser(description="A client of usherd")
+    arguments.add_argument("socket")
+    arguments.add_argument("command", choices=["lookup", "authenticate"])
+    arguments.add_argument("user")
+    arguments.add_argument("--realm")
+    arguments.add_argument("--client")
+    arguments.add_argument("--require", action="append", default=[])
+    given = arguments.parse_args()
+    options = dict(realm=given.realm, client=given.client, require=given.require)
+    if given.command == "lookup":
+        call = lookup(given.user, **options)
+    else:
+        password = sys.stdin.buffer.readline().rstrip(b"\r\n")
+        call = authenticate(password, given.user, **options)
+    answer = ask(given.socket, call).reply
+    print(json.dumps(answer, ensure_ascii=False))
+    return EXIT[answer["outcome"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

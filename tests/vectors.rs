@@ -1,0 +1,303 @@
+//! The bytes of every message, as `vectors.txt` holds them: they change only with the protocol's
+//! version.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use usher_protocol::frame::{self, HEADER, Message};
+use usher_protocol::{
+    Answer, CacheStatus, Call, Counters, HostState, HostStatus, Identity, Password, Query,
+    RealmStatus, Reason, Refusal, Reply, Request, Source, Status, Verdict,
+};
+
+use crate::support::process;
+use crate::support::programs::installed;
+use crate::support::repository;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors.txt");
+
+/// Every reason, in the order of its number.
+const REASONS: [Reason; 16] = [
+    Reason::BadCredentials,
+    Reason::Rule,
+    Reason::Throttled,
+    Reason::AccountDisabled,
+    Reason::AccountLocked,
+    Reason::AccountExpired,
+    Reason::PasswordExpired,
+    Reason::PasswordMustChange,
+    Reason::NoSuchUser,
+    Reason::AmbiguousUser,
+    Reason::NoHost,
+    Reason::Deadline,
+    Reason::Overloaded,
+    Reason::PeerNotAllowed,
+    Reason::UnknownRealm,
+    Reason::BadRequest,
+];
+
+#[test]
+fn every_request_has_the_bytes_of_the_vectors() {
+    compare("request.", &requests());
+}
+
+#[test]
+fn every_answer_has_the_bytes_of_the_vectors() {
+    compare("answer.", &answers());
+}
+
+/// In both directions, and with nothing left over on either side.
+fn compare<M: Message + PartialEq + std::fmt::Debug>(prefix: &str, messages: &[(String, M)]) {
+    let mut vectors = vectors();
+    vectors.retain(|name, _| name.starts_with(prefix));
+    for (name, message) in messages {
+        let known = vectors.remove(name).unwrap_or_else(|| panic!("{name} is not in {FILE}"));
+        let encoded = frame::encode(message).expect("encodes");
+        assert_eq!(hex(&encoded), hex(&known), "{name}");
+        let header = *known.first_chunk::<HEADER>().expect("a header");
+        assert_eq!(frame::length(header), Ok(known.len() - HEADER), "{name}");
+        assert_eq!(&frame::decode::<M>(&known[HEADER..]).expect("decodes"), message, "{name}");
+    }
+    assert!(vectors.is_empty(), "no message for {:?}", vectors.keys());
+}
+
+#[test]
+fn a_client_written_from_the_specification_alone_agrees_with_the_vectors() {
+    let mut python = Command::new(installed("python3", "python3"));
+    python.arg(repository().join("tests/usher_client.py")).args(["--vectors", FILE]);
+    let output = process::run(&mut python, b"").success();
+    let read: Vec<Value> =
+        output.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let meant: Vec<Value> = answers().iter().map(|(name, answer)| as_json(name, answer)).collect();
+    assert_eq!(read, meant);
+}
+
+fn vectors() -> BTreeMap<String, Vec<u8>> {
+    let text = std::fs::read_to_string(FILE).expect("the vectors");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, digits) = line.split_once(" = ").expect("name = hex");
+            (name.to_owned(), bytes(digits))
+        })
+        .collect()
+}
+
+fn bytes(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| {
+            let pair = std::str::from_utf8(pair).expect("ASCII");
+            u8::from_str_radix(pair, 16).expect("two hexadecimal digits")
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn requests() -> Vec<(String, Request)> {
+    let alice = Query { user: "alice".to_owned(), ..Query::default() };
+    let full = |user: &str, client: &str| Query {
+        realm: Some("corp".to_owned()),
+        user: user.to_owned(),
+        client: Some(client.parse().expect("an address")),
+        require: vec!["group=dev|ops".to_owned(), "attribute:a=b".to_owned()],
+    };
+    let jörg = Call::Authenticate(full("CORP\\jörg", "192.0.2.7"), Password::from("pässword"));
+    let long = Call::Lookup(full(&"a".repeat(256), "2001:db8::7"));
+    let entry = |name: &str, id, timeout_ms, call| {
+        (format!("request.{name}"), Request { id, timeout_ms, call })
+    };
+    vec![
+        entry("authenticate", 1, None, Call::Authenticate(alice.clone(), Password::from("s3cret"))),
+        entry("authenticate.full", 1 << 40, Some(1500), jörg),
+        entry("lookup", 250, None, Call::Lookup(alice)),
+        entry("lookup.full", 65_536, Some(0), long),
+        entry("status", 251, None, Call::Status),
+        entry("reload", 65_535, None, Call::Reload),
+    ]
+}
+
+fn answers() -> Vec<(String, Answer)> {
+    let mut answers = verdicts();
+    // Throttled is among the others, with the time after which to ask again.
+    let reasons = REASONS.into_iter().filter(|reason| *reason != Reason::Throttled);
+    answers.extend(reasons.map(|reason| {
+        verdict(&format!("denied.{}", reason.as_str()), 9, Verdict::Denied(because(reason)))
+    }));
+    let mut push = |name: &str, id, reply| answers.push((name.to_owned(), Answer { id, reply }));
+    push("answer.status", 10, Reply::Status(Box::new(status())));
+    push("answer.done", 11, Reply::Done("read /etc/usher/usher.toml".to_owned()));
+    push("answer.failed", 12, Reply::Failed("usher.toml:3:1: unknown key".to_owned()));
+    answers
+}
+
+fn verdicts() -> Vec<(String, Answer)> {
+    vec![
+        verdict("granted", 1, Verdict::Granted(identity(Source::Directory, 0))),
+        verdict("granted.cache", 2, Verdict::Granted(identity(Source::Cache, 299))),
+        verdict("found", 3, Verdict::Found(identity(Source::Stale, 70_000))),
+        verdict("found.bare", 4, Verdict::Found(bare_identity())),
+        verdict("denied.throttled", 5, Verdict::Denied(throttled())),
+        verdict("not_found", 6, Verdict::NotFound(because(Reason::NoSuchUser))),
+        verdict("unavailable", 7, Verdict::Unavailable(because(Reason::NoHost))),
+        verdict("forbidden", 8, Verdict::Forbidden(because(Reason::PeerNotAllowed))),
+        verdict("invalid", 0, Verdict::Invalid(because(Reason::BadRequest))),
+    ]
+}
+
+fn verdict(name: &str, id: u64, verdict: Verdict) -> (String, Answer) {
+    (format!("answer.{name}"), Answer { id, reply: Reply::Verdict(verdict) })
+}
+
+fn because(reason: Reason) -> Refusal {
+    Refusal::new(reason, format!("for people: {}", reason.as_str()))
+}
+
+fn throttled() -> Refusal {
+    Refusal { retry_after_s: Some(300), ..because(Reason::Throttled) }
+}
+
+fn identity(source: Source, age_s: u64) -> Identity {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Identity {
+        user: "jörg".to_owned(),
+        realm: "corp".to_owned(),
+        metadata: vec![
+            pair("X_REMOTE_USER", "jörg"),
+            pair("X_REMOTE_EMAIL", "joerg@example.com"),
+            pair("X_REMOTE_LASTNAME", "Müller"),
+        ],
+        groups: vec!["dev".to_owned(), "ops".to_owned()],
+        source,
+        age_s,
+    }
+}
+
+fn bare_identity() -> Identity {
+    let user = "alice".to_owned();
+    Identity { user, metadata: Vec::new(), groups: Vec::new(), ..identity(Source::Directory, 0) }
+}
+
+fn status() -> Status {
+    let host = |url: &str, state, lanes, last_error: Option<&str>| HostStatus {
+        url: url.to_owned(),
+        state,
+        search_lanes: lanes,
+        bind_lanes: lanes * 8,
+        last_error: last_error.map(str::to_owned),
+    };
+    let corp = RealmStatus {
+        name: "corp".to_owned(),
+        kind: "ldap".to_owned(),
+        hosts: vec![
+            host("ldap://a.example.com:389", HostState::Untried, 0, None),
+            host("ldap://b.example.com:389", HostState::Up, 2, None),
+            host("ldap://c.example.com:389", HostState::Down, 0, Some("connection refused")),
+        ],
+        cache: CacheStatus { entries: 1, bytes: 400, max_bytes: 1 << 26, hits: 251, misses: 5 },
+        problem: None,
+    };
+    let home = RealmStatus {
+        name: "home".to_owned(),
+        kind: "local".to_owned(),
+        hosts: Vec::new(),
+        cache: CacheStatus::default(),
+        problem: Some("users.toml is not there".to_owned()),
+    };
+    Status {
+        version: "0.1.0".to_owned(),
+        pid: 4_242,
+        uptime_s: 86_400,
+        configured_s: 60,
+        connections: 3,
+        max_connections: 4_096,
+        counters: counters(),
+        realms: vec![corp, home],
+    }
+}
+
+fn counters() -> Counters {
+    Counters {
+        granted: 1,
+        found: 2,
+        denied: 3,
+        not_found: 4,
+        unavailable: 5,
+        forbidden: 6,
+        invalid: 7,
+        malformed_frames: 8,
+        connections_shed: 5_000_000_000,
+    }
+}
+
+/// An answer as the client in Python prints it.
+fn as_json(name: &str, answer: &Answer) -> Value {
+    let (kind, reply) = match &answer.reply {
+        Reply::Verdict(verdict) => ("verdict", verdict_as_json(verdict)),
+        Reply::Status(status) => ("status", status_as_json(status)),
+        Reply::Done(text) => ("done", json!(text)),
+        Reply::Failed(text) => ("failed", json!(text)),
+    };
+    json!({ "name": name, "id": answer.id, kind: reply })
+}
+
+fn verdict_as_json(verdict: &Verdict) -> Value {
+    let mut json = json!({ "outcome": verdict.outcome() });
+    if let Some(identity) = verdict.identity() {
+        json["user"] = json!(identity.user);
+        json["realm"] = json!(identity.realm);
+        json["metadata"] = identity.metadata.iter().cloned().collect();
+        json["groups"] = json!(identity.groups);
+        json["source"] = json!(identity.source.as_str());
+        json["age_s"] = json!(identity.age_s);
+    }
+    if let Some(refusal) = verdict.refusal() {
+        json["reason"] = json!(refusal.reason.as_str());
+        json["message"] = json!(refusal.message);
+        if let Some(seconds) = refusal.retry_after_s {
+            json["retry_after_s"] = json!(seconds);
+        }
+    }
+    json
+}
+
+fn status_as_json(status: &Status) -> Value {
+    let Counters { granted, found, denied, not_found, .. } = status.counters;
+    let Counters { unavailable, forbidden, invalid, .. } = status.counters;
+    let Counters { malformed_frames, connections_shed, .. } = status.counters;
+    let realms: Vec<Value> = status.realms.iter().map(realm_as_json).collect();
+    json!({
+        "version": status.version, "pid": status.pid, "uptime_s": status.uptime_s,
+        "configured_s": status.configured_s, "connections": status.connections,
+        "max_connections": status.max_connections,
+        "counters": {
+            "granted": granted, "found": found, "denied": denied, "not_found": not_found,
+            "unavailable": unavailable, "forbidden": forbidden, "invalid": invalid,
+            "malformed_frames": malformed_frames, "connections_shed": connections_shed,
+        },
+        "realms": realms,
+    })
+}
+
+fn realm_as_json(realm: &RealmStatus) -> Value {
+    let host = |host: &HostStatus| {
+        json!({
+            "url": host.url, "state": host.state.as_str(), "search_lanes": host.search_lanes,
+            "bind_lanes": host.bind_lanes, "last_error": host.last_error,
+        })
+    };
+    let CacheStatus { entries, bytes, max_bytes, hits, misses } = realm.cache;
+    json!({
+        "name": realm.name, "kind": realm.kind,
+        "hosts": realm.hosts.iter().map(host).collect::<Vec<_>>(),
+        "cache": {
+            "entries": entries, "bytes": bytes, "max_bytes": max_bytes, "hits": hits,
+            "misses": misses,
+        },
+        "problem": realm.problem,
+    })
+}
