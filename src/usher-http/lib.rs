@@ -1,1 +1,6 @@
-//! x
+//! The HTTP side of usherd. So far this is its asynchronous client.
+#![forbid(unsafe_code)]
+
+mod client;
+
+pub use client::Client;

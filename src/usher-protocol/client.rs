@@ -188,7 +188,9 @@ impl fmt::Display for ClientError {
             Self::Deadline => f.write_str("usherd did not answer in time"),
             Self::Closed => f.write_str("usherd closed the connection without an answer"),
             Self::Io(error) => write!(f, "the connection to usherd broke: {error}"),
-            Self::Frame(error) => write!(f, "usherd and this client do not understand each other: {error}"),
+            Self::Frame(error) => {
+                write!(f, "usherd and this client do not understand each other: {error}")
+            }
         }
     }
 }

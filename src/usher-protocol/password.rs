@@ -42,8 +42,7 @@ impl fmt::Debug for Password {
 
 impl PartialEq for Password {
     fn eq(&self, other: &Self) -> bool {
-        let difference =
-            self.0.iter().zip(other.0.iter()).fold(0, |seen, (a, b)| seen | (a ^ b));
+        let difference = self.0.iter().zip(other.0.iter()).fold(0, |seen, (a, b)| seen | (a ^ b));
         self.0.len() == other.0.len() && std::hint::black_box(difference) == 0
     }
 }

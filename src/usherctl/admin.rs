@@ -76,10 +76,7 @@ mod tests {
     fn a_reload_tells_what_was_done() {
         let daemon = fake::Daemon::answering(Reply::Done("3 realms".to_owned()));
         let report = reload(&daemon.global());
-        assert_eq!(
-            (report.answer.as_str(), report.exit),
-            ("reloaded: 3 realms\n", Exit::Yes)
-        );
+        assert_eq!((report.answer.as_str(), report.exit), ("reloaded: 3 realms\n", Exit::Yes));
         assert_eq!(daemon.asked(), Call::Reload);
     }
 
@@ -104,10 +101,7 @@ mod tests {
         let refusal = Refusal::new(Reason::PeerNotAllowed, "on the admin socket only");
         let daemon = fake::Daemon::answering(Reply::Verdict(Verdict::Forbidden(refusal)));
         let report = status(&daemon.global());
-        assert_eq!(
-            report.answer,
-            "forbidden (peer_not_allowed): on the admin socket only\n"
-        );
+        assert_eq!(report.answer, "forbidden (peer_not_allowed): on the admin socket only\n");
         assert_eq!(report.exit, Exit::Forbidden);
     }
 

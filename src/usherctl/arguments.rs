@@ -8,12 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// Questions and steers usherd, the authentication daemon
 #[derive(Debug, Parser)]
-#[command(
-    name = "usherctl",
-    version,
-    propagate_version = true,
-    disable_help_subcommand = true
-)]
+#[command(name = "usherctl", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(after_help = "\
 Exit status: 0 yes, 1 no, 2 usage or configuration, 3 unavailable, 4 not allowed to ask.
 The manual is usherctl(1).")]
@@ -150,12 +145,8 @@ mod tests {
     #[test]
     fn global_options_stand_before_and_after_the_command() {
         for line in [
-            [
-                "usherctl", "--socket", "/x", "--format", "json", "lookup", "alice",
-            ],
-            [
-                "usherctl", "lookup", "alice", "--socket", "/x", "--format", "json",
-            ],
+            ["usherctl", "--socket", "/x", "--format", "json", "lookup", "alice"],
+            ["usherctl", "lookup", "alice", "--socket", "/x", "--format", "json"],
         ] {
             let cli = Cli::try_parse_from(line).expect("parses");
             assert_eq!(cli.global.socket, PathBuf::from("/x"));
@@ -165,14 +156,7 @@ mod tests {
 
     #[test]
     fn rules_are_repeated() {
-        let line = [
-            "usherctl",
-            "lookup",
-            "--require",
-            "group=a",
-            "--require=group=b",
-            "alice",
-        ];
+        let line = ["usherctl", "lookup", "--require", "group=a", "--require=group=b", "alice"];
         let Command::Lookup(asked) = Cli::try_parse_from(line).expect("parses").command else {
             panic!("not a lookup");
         };
@@ -182,11 +166,7 @@ mod tests {
 
     #[test]
     fn a_user_that_is_not_utf8_is_a_usage_error() {
-        let line = [
-            "usherctl".into(),
-            "lookup".into(),
-            OsString::from_vec(vec![b'a', 0xff]),
-        ];
+        let line = ["usherctl".into(), "lookup".into(), OsString::from_vec(vec![b'a', 0xff])];
         let error = Cli::try_parse_from(line).expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::InvalidUtf8);
         assert_eq!(error.exit_code(), 2);
@@ -203,17 +183,7 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
         assert_eq!(duration("60m"), Ok(Duration::from_secs(3600)));
-        for text in [
-            "",
-            "5",
-            "s",
-            "0s",
-            "-1s",
-            "61m",
-            "1.5s",
-            "5 s",
-            "99999999999999999999s",
-        ] {
+        for text in ["", "5", "s", "0s", "-1s", "61m", "1.5s", "5 s", "99999999999999999999s"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

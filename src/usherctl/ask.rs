@@ -12,10 +12,7 @@ pub(crate) fn authenticate(global: &Global, asked: &Authenticate) -> Report {
     let prompt = format!("Password of {}: ", escape::line(&asked.about.user));
     match secret::read(&prompt) {
         Ok(password) => {
-            let query = Query {
-                client: asked.client,
-                ..query(&asked.about)
-            };
+            let query = Query { client: asked.client, ..query(&asked.about) };
             put(global, Call::Authenticate(query, password))
         }
         Err(error) => Report::usage(error.to_string()),
@@ -28,17 +25,8 @@ pub(crate) fn lookup(global: &Global, asked: &Lookup) -> Report {
 }
 
 fn query(asked: &Lookup) -> Query {
-    let Lookup {
-        realm,
-        require,
-        user,
-    } = asked;
-    Query {
-        realm: realm.clone(),
-        user: user.clone(),
-        client: None,
-        require: require.clone(),
-    }
+    let Lookup { realm, require, user } = asked;
+    Query { realm: realm.clone(), user: user.clone(), client: None, require: require.clone() }
 }
 
 fn put(global: &Global, call: Call) -> Report {
@@ -85,11 +73,7 @@ mod tests {
 
     fn question() -> Lookup {
         let require = vec!["group=dev".to_owned()];
-        Lookup {
-            realm: Some("corp".to_owned()),
-            require,
-            user: "bob".to_owned(),
-        }
+        Lookup { realm: Some("corp".to_owned()), require, user: "bob".to_owned() }
     }
 
     fn authentication() -> Call {
@@ -116,41 +100,24 @@ mod tests {
         let refusal = Refusal::new(Reason::BadCredentials, "wrong user or password");
         let daemon = fake::Daemon::answering(Reply::Verdict(Verdict::Denied(refusal)));
         let report = put(&daemon.global(), authentication());
-        assert_eq!(
-            report.answer,
-            "denied (bad_credentials): wrong user or password\n"
-        );
+        assert_eq!(report.answer, "denied (bad_credentials): wrong user or password\n");
         assert_eq!(report.exit, Exit::No);
     }
 
     #[test]
     fn an_answer_to_another_question_is_never_a_yes() {
-        for reply in [
-            Reply::Verdict(Verdict::Found(bob())),
-            Reply::Done("granted".to_owned()),
-        ] {
+        for reply in [Reply::Verdict(Verdict::Found(bob())), Reply::Done("granted".to_owned())] {
             let daemon = fake::Daemon::answering(reply);
-            assert_eq!(
-                put(&daemon.global(), authentication()).exit,
-                Exit::Unavailable
-            );
+            assert_eq!(put(&daemon.global(), authentication()).exit, Exit::Unavailable);
         }
         let daemon = fake::Daemon::answering(Reply::Verdict(Verdict::Granted(bob())));
-        assert_eq!(
-            lookup(&daemon.global(), &question()).exit,
-            Exit::Unavailable
-        );
+        assert_eq!(lookup(&daemon.global(), &question()).exit, Exit::Unavailable);
     }
 
     #[test]
     fn without_a_daemon_nobody_can_tell() {
         let report = lookup(&fake::nobody(), &question());
         assert_eq!(report.exit, Exit::Unavailable);
-        assert!(
-            report
-                .complaint
-                .expect("a complaint")
-                .contains("is it running?")
-        );
+        assert!(report.complaint.expect("a complaint").contains("is it running?"));
     }
 }

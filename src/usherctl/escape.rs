@@ -50,10 +50,7 @@ mod tests {
 
     #[test]
     fn terminal_commands_are_spelled_out() {
-        assert_eq!(
-            line("a\u{1b}[2Jb\u{9b}c\r\n\u{202e}"),
-            r"a\u{1b}[2Jb\u{9b}c\r\n\u{202e}"
-        );
+        assert_eq!(line("a\u{1b}[2Jb\u{9b}c\r\n\u{202e}"), r"a\u{1b}[2Jb\u{9b}c\r\n\u{202e}");
     }
 
     #[test]

@@ -26,11 +26,7 @@ impl Daemon {
             let mut body = vec![0; frame::length(header).expect("a length")];
             stream.read_exact(&mut body).expect("a body");
             let request: Request = frame::decode(&body).expect("a request");
-            let answer = frame::encode(&Answer {
-                id: request.id,
-                reply,
-            })
-            .expect("encodes");
+            let answer = frame::encode(&Answer { id: request.id, reply }).expect("encodes");
             stream.write_all(&answer).expect("answered");
             request.call
         });
@@ -53,10 +49,5 @@ pub(crate) fn nobody() -> Global {
 
 fn global(socket: std::path::PathBuf) -> Global {
     let timeout = Duration::from_secs(10);
-    Global {
-        socket: socket.clone(),
-        admin_socket: socket,
-        format: Format::Text,
-        timeout,
-    }
+    Global { socket: socket.clone(), admin_socket: socket, format: Format::Text, timeout }
 }

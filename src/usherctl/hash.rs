@@ -38,9 +38,8 @@ fn hash(scheme: Scheme, password: &Password) -> Result<String, HashError> {
     let bytes = acceptable(password)?;
     match scheme {
         Scheme::Argon2id => {
-            let hash: PasswordHash = Argon2::default()
-                .hash_password(bytes)
-                .map_err(HashError::failed)?;
+            let hash: PasswordHash =
+                Argon2::default().hash_password(bytes).map_err(HashError::failed)?;
             Ok(hash.to_string())
         }
         Scheme::Bcrypt if bytes.len() > MAX_BCRYPT => Err(HashError::TooLong(bytes.len())),
@@ -118,21 +117,10 @@ mod tests {
     #[test]
     fn argon2id_verifies_again() {
         let text = hashed(Scheme::Argon2id);
-        assert!(
-            text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{text}"
-        );
+        assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
         let hash = PasswordHash::new(&text).expect("PHC");
-        assert!(
-            Argon2::default()
-                .verify_password("wönderland".as_bytes(), &hash)
-                .is_ok()
-        );
-        assert!(
-            Argon2::default()
-                .verify_password(b"wonderland", &hash)
-                .is_err()
-        );
+        assert!(Argon2::default().verify_password("wönderland".as_bytes(), &hash).is_ok());
+        assert!(Argon2::default().verify_password(b"wonderland", &hash).is_err());
     }
 
     #[test]
@@ -160,10 +148,7 @@ mod tests {
         let longest = "x".repeat(MAX_BCRYPT);
         let text = hash(Scheme::Bcrypt, &Password::from(longest.as_str())).expect("hashed");
         assert!(bcrypt::verify(&longest, &text).expect("verifies"));
-        let error = hash(
-            Scheme::Bcrypt,
-            &Password::from(format!("{longest}x").as_str()),
-        );
+        let error = hash(Scheme::Bcrypt, &Password::from(format!("{longest}x").as_str()));
         assert_eq!(error, Err(HashError::TooLong(73)));
     }
 

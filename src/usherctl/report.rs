@@ -31,20 +31,12 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn answer(exit: Exit, answer: String) -> Self {
-        Self {
-            answer,
-            complaint: None,
-            exit,
-        }
+        Self { answer, complaint: None, exit }
     }
 
     /// The command could not be tried as it was given.
     pub(crate) fn usage(complaint: String) -> Self {
-        Self {
-            answer: String::new(),
-            complaint: Some(complaint),
-            exit: Exit::Usage,
-        }
+        Self { answer: String::new(), complaint: Some(complaint), exit: Exit::Usage }
     }
 
     /// Prints it, and nothing more is printed after it.

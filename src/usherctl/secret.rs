@@ -11,11 +11,7 @@ use zeroize::Zeroizing;
 
 /// Asks for a password on the terminal where there is one, else reads a line.
 pub(crate) fn read(prompt: &str) -> Result<Password, SecretError> {
-    if io::stdin().is_terminal() {
-        ask(prompt)
-    } else {
-        read_line(&mut standard_input()?)
-    }
+    if io::stdin().is_terminal() { ask(prompt) } else { read_line(&mut standard_input()?) }
 }
 
 /// The same for a new password, which is typed twice where it cannot be seen.
@@ -24,11 +20,7 @@ pub(crate) fn read_new() -> Result<Password, SecretError> {
         return read_line(&mut standard_input()?);
     }
     let password = ask("New password: ")?;
-    if password == ask("The same again: ")? {
-        Ok(password)
-    } else {
-        Err(SecretError::Different)
-    }
+    if password == ask("The same again: ")? { Ok(password) } else { Err(SecretError::Different) }
 }
 
 /// rpassword answers ^C by raising SIGINT, which would end the process before the terminal echoes
@@ -51,11 +43,7 @@ fn ask(prompt: &str) -> Result<Password, SecretError> {
 
 /// Standard input without the buffer of `std`, which would keep a copy.
 fn standard_input() -> Result<File, SecretError> {
-    io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map(File::from)
-        .map_err(SecretError::Io)
+    io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(SecretError::Io)
 }
 
 /// Byte by byte, so that what follows the line is left to whoever reads next. The bytes need not
@@ -133,10 +121,7 @@ mod tests {
     #[test]
     fn what_follows_the_line_is_left_alone() {
         let mut input = &b"first\nsecond\n"[..];
-        assert_eq!(
-            read_line(&mut input).expect("a line"),
-            Password::from("first")
-        );
+        assert_eq!(read_line(&mut input).expect("a line"), Password::from("first"));
         assert_eq!(input, b"second\n");
     }
 
@@ -163,11 +148,7 @@ mod tests {
     fn a_byte_more_is_refused() {
         for end in [&b""[..], b"\n", b"\r\n"] {
             let input = [&vec![b'x'; MAX_PASSWORD + 1][..], end].concat();
-            assert!(
-                line(&input)
-                    .expect_err("refused")
-                    .contains("longer than 1024 bytes")
-            );
+            assert!(line(&input).expect_err("refused").contains("longer than 1024 bytes"));
         }
     }
 }

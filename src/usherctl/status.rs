@@ -43,32 +43,15 @@ pub(crate) fn text(status: &Status) -> String {
 }
 
 fn realm_text(realm: &RealmStatus) -> String {
-    let mut text = format!(
-        "\nrealm {} ({})\n",
-        escape::line(&realm.name),
-        escape::line(&realm.kind)
-    );
+    let mut text =
+        format!("\nrealm {} ({})\n", escape::line(&realm.name), escape::line(&realm.kind));
     if let Some(problem) = &realm.problem {
         text.push_str(&format!("  problem  {}\n", escape::line(problem)));
     }
-    let urls: Vec<String> = realm
-        .hosts
-        .iter()
-        .map(|host| escape::line(&host.url))
-        .collect();
-    let width = urls
-        .iter()
-        .map(|url| url.chars().count())
-        .max()
-        .unwrap_or(0);
+    let urls: Vec<String> = realm.hosts.iter().map(|host| escape::line(&host.url)).collect();
+    let width = urls.iter().map(|url| url.chars().count()).max().unwrap_or(0);
     for (host, url) in realm.hosts.iter().zip(urls) {
-        let HostStatus {
-            state,
-            search_lanes,
-            bind_lanes,
-            last_error,
-            ..
-        } = host;
+        let HostStatus { state, search_lanes, bind_lanes, last_error, .. } = host;
         text.push_str(&format!(
             "  {:<7}  {url:<width$}  {search_lanes} search and {bind_lanes} bind connections",
             state.as_str()
@@ -78,13 +61,7 @@ fn realm_text(realm: &RealmStatus) -> String {
         }
         text.push('\n');
     }
-    let CacheStatus {
-        entries,
-        bytes,
-        max_bytes,
-        hits,
-        misses,
-    } = &realm.cache;
+    let CacheStatus { entries, bytes, max_bytes, hits, misses } = &realm.cache;
     // A realm that reads a file of ours remembers nothing.
     if *max_bytes > 0 {
         text.push_str(&format!(
@@ -138,13 +115,7 @@ mod tests {
 
     fn host(url: &str, state: HostState, last_error: Option<&str>) -> HostStatus {
         let last_error = last_error.map(str::to_owned);
-        HostStatus {
-            url: url.to_owned(),
-            state,
-            search_lanes: 2,
-            bind_lanes: 4,
-            last_error,
-        }
+        HostStatus { url: url.to_owned(), state, search_lanes: 2, bind_lanes: 4, last_error }
     }
 
     fn status() -> Status {
@@ -153,11 +124,7 @@ mod tests {
             kind: "ldap".to_owned(),
             hosts: vec![
                 host("ldaps://ldap1.example.com:636", HostState::Up, None),
-                host(
-                    "ldaps://ldap2:636",
-                    HostState::Down,
-                    Some("refused\u{1b}[1m"),
-                ),
+                host("ldaps://ldap2:636", HostState::Down, Some("refused\u{1b}[1m")),
             ],
             cache: CacheStatus {
                 entries: 7,
@@ -182,11 +149,7 @@ mod tests {
             configured_s: 61,
             connections: 3,
             max_connections: 4096,
-            counters: Counters {
-                granted: 5,
-                denied: 1,
-                ..Counters::default()
-            },
+            counters: Counters { granted: 5, denied: 1, ..Counters::default() },
             realms: vec![corp, local],
         }
     }
@@ -213,10 +176,7 @@ realm break-glass (local)
     fn programs_get_everything_on_one_line() {
         let shown = escape::json(&Json::from(&status()));
         assert_eq!(shown.lines().count(), 1);
-        assert!(
-            shown.starts_with(r#"{"version":"0.1.0","pid":42,"uptime_s":90000,"#),
-            "{shown}"
-        );
+        assert!(shown.starts_with(r#"{"version":"0.1.0","pid":42,"uptime_s":90000,"#), "{shown}");
         let value: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
         assert_eq!(value["counters"]["granted"], 5);
         assert_eq!(value["realms"][0]["hosts"][1]["state"], "down");
@@ -227,17 +187,7 @@ realm break-glass (local)
     #[test]
     fn spans_and_sizes_show_what_matters() {
         let spans = [0, 59, 60, 3_599, 3_600, 86_400].map(|seconds| Span(seconds).to_string());
-        assert_eq!(
-            spans,
-            [
-                "0 s",
-                "59 s",
-                "1 min 0 s",
-                "59 min 59 s",
-                "1 h 0 min",
-                "1 d 0 h"
-            ]
-        );
+        assert_eq!(spans, ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 0 h"]);
         let sizes = [0, 1023, 1024, 1536, 64 << 20, u64::MAX].map(|bytes| Size(bytes).to_string());
         let expected = ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "64.0 MiB"];
         assert_eq!(sizes[..5], expected);

@@ -60,17 +60,12 @@ pub(crate) fn no_answer(format: Format, error: &ClientError) -> Report {
 /// The daemon's answer belongs to another question. Above all it is no yes.
 pub(crate) fn astray(format: Format) -> Report {
     let message = "usherd gave an answer that does not fit the question";
-    undecided(
-        format,
-        &Verdict::Unavailable(Refusal::new(Reason::NoHost, message)),
-    )
+    undecided(format, &Verdict::Unavailable(Refusal::new(Reason::NoHost, message)))
 }
 
 fn undecided(format: Format, verdict: &Verdict) -> Report {
     let mut report = report(format, verdict);
-    report.complaint = verdict
-        .refusal()
-        .map(|refusal| escape::line(&refusal.message));
+    report.complaint = verdict.refusal().map(|refusal| escape::line(&refusal.message));
     if format == Format::Text {
         report.answer.clear();
     }
@@ -85,31 +80,23 @@ fn yes_text(outcome: &str, identity: &Identity) -> String {
         Source::Stale => format!("stale, {age} s old"),
     };
     let user = escape::line(&identity.user);
-    let mut text = format!(
-        "{outcome}: {user} (realm {}, {source})\n",
-        escape::line(&identity.realm)
-    );
+    let mut text =
+        format!("{outcome}: {user} (realm {}, {source})\n", escape::line(&identity.realm));
     for (name, value) in &identity.metadata {
         text.push_str(&format!("{}={}\n", escape::line(name), escape::line(value)));
     }
     if !identity.groups.is_empty() {
-        text.push_str(&format!(
-            "groups: {}\n",
-            escape::line(&identity.groups.join(", "))
-        ));
+        text.push_str(&format!("groups: {}\n", escape::line(&identity.groups.join(", "))));
     }
     text
 }
 
 fn no_text(outcome: &str, refusal: &Refusal) -> String {
     let message = escape::line(&refusal.message);
-    let retry = refusal.retry_after_s.map_or_else(String::new, |seconds| {
-        format!("; asking again makes sense in {seconds} s")
-    });
-    format!(
-        "{outcome} ({}): {message}{retry}\n",
-        refusal.reason.as_str()
-    )
+    let retry = refusal
+        .retry_after_s
+        .map_or_else(String::new, |seconds| format!("; asking again makes sense in {seconds} s"));
+    format!("{outcome} ({}): {message}{retry}\n", refusal.reason.as_str())
 }
 
 #[derive(Serialize)]
@@ -126,23 +113,8 @@ struct Yes<'a> {
 
 impl<'a> Yes<'a> {
     fn new(outcome: &'static str, identity: &'a Identity) -> Self {
-        let Identity {
-            user,
-            realm,
-            metadata,
-            groups,
-            source,
-            age_s,
-        } = identity;
-        Self {
-            outcome,
-            user,
-            realm,
-            metadata,
-            groups,
-            source: source.as_str(),
-            age_s: *age_s,
-        }
+        let Identity { user, realm, metadata, groups, source, age_s } = identity;
+        Self { outcome, user, realm, metadata, groups, source: source.as_str(), age_s: *age_s }
     }
 }
 
@@ -166,17 +138,8 @@ struct No<'a> {
 
 impl<'a> No<'a> {
     fn new(outcome: &'static str, refusal: &'a Refusal) -> Self {
-        let Refusal {
-            reason,
-            message,
-            retry_after_s,
-        } = refusal;
-        Self {
-            outcome,
-            reason: reason.as_str(),
-            message,
-            retry_after_s: *retry_after_s,
-        }
+        let Refusal { reason, message, retry_after_s } = refusal;
+        Self { outcome, reason: reason.as_str(), message, retry_after_s: *retry_after_s }
     }
 }
 
@@ -195,9 +158,7 @@ mod tests {
         Identity {
             user: "alice".to_owned(),
             realm: "corp".to_owned(),
-            metadata: metadata
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
+            metadata: metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             groups: vec!["dev".to_owned(), "ops".to_owned()],
             source: Source::Directory,
             age_s: 0,
@@ -240,11 +201,7 @@ mod tests {
         assert_eq!(report(Format::Json, &verdict).answer, format!("{json}\n"));
         refusal.retry_after_s = Some(30);
         let verdict = Verdict::Denied(refusal);
-        assert!(
-            report(Format::Json, &verdict)
-                .answer
-                .ends_with(",\"retry_after_s\":30}\n")
-        );
+        assert!(report(Format::Json, &verdict).answer.ends_with(",\"retry_after_s\":30}\n"));
         assert_eq!(
             report(Format::Text, &verdict).answer,
             "denied (throttled): too many failures; asking again makes sense in 30 s\n"
@@ -257,11 +214,7 @@ mod tests {
         let verdict = Verdict::Unavailable(refusal);
         for format in [Format::Text, Format::Json] {
             let answer = report(format, &verdict).answer;
-            assert_eq!(
-                answer.chars().filter(|c| c.is_control()).count(),
-                1,
-                "{answer}"
-            );
+            assert_eq!(answer.chars().filter(|c| c.is_control()).count(), 1, "{answer}");
             assert!(answer.ends_with('\n'));
         }
     }
@@ -278,11 +231,7 @@ mod tests {
             (Verdict::Unavailable(refusal()), 3),
             (Verdict::Forbidden(refusal()), 4),
         ] {
-            assert_eq!(
-                report(Format::Text, &verdict).exit as u8,
-                status,
-                "{verdict:?}"
-            );
+            assert_eq!(report(Format::Text, &verdict).exit as u8, status, "{verdict:?}");
         }
     }
 
@@ -292,30 +241,14 @@ mod tests {
         let error = ClientError::Connect("/x".into(), gone());
         let text = no_answer(Format::Text, &error);
         assert_eq!((text.answer.as_str(), text.exit), ("", Exit::Unavailable));
-        assert!(
-            text.complaint
-                .expect("a complaint")
-                .contains("cannot connect to usherd at /x")
-        );
+        assert!(text.complaint.expect("a complaint").contains("cannot connect to usherd at /x"));
         let json = no_answer(Format::Json, &error);
-        assert!(
-            json.answer
-                .starts_with(r#"{"outcome":"unavailable","reason":"no_host","mess"#)
-        );
+        assert!(json.answer.starts_with(r#"{"outcome":"unavailable","reason":"no_host","mess"#));
         assert!(json.complaint.is_some());
         let late = no_answer(Format::Json, &ClientError::Deadline);
-        assert!(
-            late.answer
-                .starts_with(r#"{"outcome":"unavailable","reason":"deadline","#)
-        );
-        let long = no_answer(
-            Format::Json,
-            &ClientError::Frame(FrameError::TooLong(70_000)),
-        );
-        assert!(
-            long.answer
-                .starts_with(r#"{"outcome":"invalid","reason":"bad_request","#)
-        );
+        assert!(late.answer.starts_with(r#"{"outcome":"unavailable","reason":"deadline","#));
+        let long = no_answer(Format::Json, &ClientError::Frame(FrameError::TooLong(70_000)));
+        assert!(long.answer.starts_with(r#"{"outcome":"invalid","reason":"bad_request","#));
         assert_eq!(long.exit, Exit::Usage);
     }
 }

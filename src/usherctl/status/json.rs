@@ -62,33 +62,15 @@ impl<'a> From<&'a Status> for Json<'a> {
 
 impl<'a> From<&'a RealmStatus> for Realm<'a> {
     fn from(realm: &'a RealmStatus) -> Self {
-        let RealmStatus {
-            name,
-            kind,
-            hosts,
-            cache,
-            problem,
-        } = realm;
+        let RealmStatus { name, kind, hosts, cache, problem } = realm;
         let hosts = hosts.iter().map(Host::from).collect();
-        Self {
-            name,
-            kind,
-            hosts,
-            cache,
-            problem: problem.as_deref(),
-        }
+        Self { name, kind, hosts, cache, problem: problem.as_deref() }
     }
 }
 
 impl<'a> From<&'a HostStatus> for Host<'a> {
     fn from(host: &'a HostStatus) -> Self {
-        let HostStatus {
-            url,
-            state,
-            search_lanes,
-            bind_lanes,
-            last_error,
-        } = host;
+        let HostStatus { url, state, search_lanes, bind_lanes, last_error } = host;
         Self {
             url,
             state: state.as_str(),

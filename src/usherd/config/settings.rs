@@ -1,10 +1,12 @@
 //! What a valid configuration says. Only `config` makes these; whatever stands here was checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use usher_protocol::Password;
 
 use super::filter::Filter;
@@ -91,7 +93,8 @@ pub struct Usernames {
 }
 
 /// Which domains are cut off a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StripDomain {
     /// Those of the realm's `domains`. An unlisted domain means another person.
     Listed,
@@ -102,7 +105,8 @@ pub enum StripDomain {
 }
 
 /// What becomes of upper and lower case in user names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Case {
     /// `Alice` and `alice` are one user, written `alice`.
     Lower,
@@ -225,13 +229,35 @@ pub enum Account {
         dn: String,
         /// Its password; never empty.
         password: Password,
-        /// Where the password stands, for people: `file /etc/usher/ldap.secret`.
-        origin: String,
+        /// Where the password stands.
+        origin: Origin,
     },
 }
 
+/// Where a password stands. Its text is for people: `file /etc/usher/ldap.secret`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In the configuration itself.
+    Inline,
+    /// In a file of its own.
+    File(PathBuf),
+    /// In systemd's credential of this name.
+    Credential(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline => f.write_str("configuration"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Credential(name) => write!(f, "credential {name}"),
+        }
+    }
+}
+
 /// `search_scope`, as RFC 4511 4.5.1.2 defines it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// The base itself.
     Base,

@@ -1,0 +1,166 @@
+//! The asynchronous client: many questions at once over one connection.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use usher_protocol::client::ClientError;
+use usher_protocol::frame::{self, HEADER};
+use usher_protocol::{Answer, Call, Reply, Request};
+use zeroize::Zeroizing;
+
+/// Questions waiting to be written; more have to wait their turn.
+const OUTBOX: usize = 64;
+
+/// A client of the daemon. Its connection is opened at the first question and again whenever it
+/// broke; any number of tasks may ask at once, and answers come as they are found.
+#[derive(Debug)]
+pub struct Client {
+    path: PathBuf,
+    last_id: AtomicU64,
+    connection: AsyncMutex<Option<Arc<Connection>>>,
+}
+
+type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Reply>>>>;
+
+#[derive(Debug)]
+struct Connection {
+    outbox: mpsc::Sender<Zeroizing<Vec<u8>>>,
+    waiting: Waiting,
+    /// Reads and writes; ends both when the connection is dropped.
+    _tasks: JoinSet<()>,
+}
+
+impl Client {
+    /// A client of the daemon that listens at `path`. Nothing is opened yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), last_id: AtomicU64::new(0), connection: AsyncMutex::default() }
+    }
+
+    /// Asks, and waits at most `timeout` for the answer.
+    ///
+    /// A connection that was open before may have been closed meanwhile (the daemon was
+    /// restarted): then the question is asked once more on a new one. Whoever drops the future
+    /// loses the answer and disturbs nobody.
+    ///
+    /// # Errors
+    /// See [`ClientError`]: none of them means "no".
+    pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
+        let deadline = Instant::now() + timeout;
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
+        let frame = frame::encode(&Request { id, timeout_ms, call }).map_err(ClientError::Frame)?;
+        let asking = async {
+            let (connection, reused) = self.connection().await?;
+            match connection.exchange(id, &frame).await {
+                Err(ClientError::Closed) if reused => {
+                    let (connection, _) = self.connection().await?;
+                    connection.exchange(id, &frame).await
+                }
+                result => result,
+            }
+        };
+        timeout_at(deadline, asking).await.unwrap_or(Err(ClientError::Deadline))
+    }
+
+    /// The connection, opened if need be, and whether it was open before.
+    async fn connection(&self) -> Result<(Arc<Connection>, bool), ClientError> {
+        let mut slot = self.connection.lock().await;
+        if let Some(open) = slot.as_ref().filter(|open| !open.outbox.is_closed()) {
+            return Ok((Arc::clone(open), true));
+        }
+        let stream = UnixStream::connect(&self.path)
+            .await
+            .map_err(|error| ClientError::Connect(self.path.clone(), error))?;
+        let connection = Arc::new(Connection::new(stream));
+        *slot = Some(Arc::clone(&connection));
+        Ok((connection, false))
+    }
+}
+
+impl Connection {
+    fn new(stream: UnixStream) -> Self {
+        let (read, write) = stream.into_split();
+        let (outbox, outgoing) = mpsc::channel(OUTBOX);
+        let waiting = Waiting::default();
+        let mut tasks = JoinSet::new();
+        let answers = read_answers(read, Arc::clone(&waiting));
+        tasks.spawn(async move {
+            // Whichever ends first ends the connection, and with it everybody's waiting.
+            tokio::select! {
+                () = write_requests(write, outgoing) => {}
+                waiting = answers => lock(&waiting).clear(),
+            }
+        });
+        Self { outbox, waiting, _tasks: tasks }
+    }
+
+    async fn exchange(&self, id: u64, frame: &Zeroizing<Vec<u8>>) -> Result<Reply, ClientError> {
+        let (tell, told) = oneshot::channel();
+        lock(&self.waiting).insert(id, tell);
+        let _leaving = Leaving { id, waiting: &self.waiting };
+        self.outbox.send(frame.clone()).await.map_err(|_| ClientError::Closed)?;
+        // The tasks may have ended between the two lines above; an answer counts all the same.
+        tokio::select! {
+            biased;
+            reply = told => reply.map_err(|_| ClientError::Closed),
+            () = self.outbox.closed() => Err(ClientError::Closed),
+        }
+    }
+}
+
+/// Takes a question off the list, also when nobody waits for its answer any more.
+struct Leaving<'a> {
+    id: u64,
+    waiting: &'a Waiting,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        lock(self.waiting).remove(&self.id);
+    }
+}
+
+async fn write_requests(
+    mut stream: OwnedWriteHalf,
+    mut outgoing: mpsc::Receiver<Zeroizing<Vec<u8>>>,
+) {
+    while let Some(frame) = outgoing.recv().await {
+        if stream.write_all(&frame).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands answers out until the connection ends or says something that is no answer.
+async fn read_answers(stream: OwnedReadHalf, waiting: Waiting) -> Waiting {
+    let mut stream = BufReader::new(stream);
+    while let Some(answer) = read_answer(&mut stream).await {
+        let asker = lock(&waiting).remove(&answer.id);
+        if let Some(tell) = asker {
+            // Whoever asked may have stopped waiting.
+            let _ = tell.send(answer.reply);
+        }
+    }
+    waiting
+}
+
+async fn read_answer(stream: &mut BufReader<OwnedReadHalf>) -> Option<Answer> {
+    let mut header = [0; HEADER];
+    stream.read_exact(&mut header).await.ok()?;
+    let mut body = vec![0; frame::length(header).ok()?];
+    stream.read_exact(&mut body).await.ok()?;
+    frame::decode(&body).ok()
+}
+
+fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Reply>>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

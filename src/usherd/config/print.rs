@@ -1,0 +1,165 @@
+//! Settings to TOML: the configuration as it works, every default filled in, secrets masked. What
+//! is printed can be read again.
+
+use std::fmt::{self, Display, Write};
+
+use toml::Value;
+
+use super::settings::{
+    Account, Case, Directory, Host, Ldap, Listen, Metadata, MetadataValue, Origin, Peers, Pool,
+    Realm, Scope, Security, Settings, StripDomain,
+};
+use super::units::{show_duration, show_size};
+
+/// What stands for a password.
+const MASK: &str = "********";
+
+/// The effective configuration as TOML. Of a password it tells at most where it comes from.
+pub fn print(settings: &Settings) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = file(&mut out, settings);
+    out
+}
+
+fn file(out: &mut String, settings: &Settings) -> fmt::Result {
+    if let Some(name) = &settings.default_realm {
+        writeln!(out, "default_realm = {}\n", text(name))?;
+    }
+    listen(out, &settings.listen)?;
+    if settings.access != Default::default() {
+        writeln!(out, "\n[access]")?;
+        peers(out, "authenticate", settings.access.authenticate.as_ref())?;
+        peers(out, "lookup", settings.access.lookup.as_ref())?;
+    }
+    settings.realms.values().try_for_each(|one| realm(out, one))
+}
+
+fn listen(out: &mut String, listen: &Listen) -> fmt::Result {
+    writeln!(out, "[listen]")?;
+    writeln!(out, "socket = {}", text(listen.socket.display()))?;
+    writeln!(out, "socket_mode = \"{:04o}\"", listen.socket_mode)?;
+    if let Some((group, _)) = &listen.socket_group {
+        writeln!(out, "socket_group = {}", text(group))?;
+    }
+    writeln!(out, "admin_socket = {}", text(listen.admin_socket.display()))?;
+    writeln!(out, "max_connections = {}", listen.max_connections)?;
+    writeln!(out, "max_in_flight = {}", listen.max_in_flight)?;
+    writeln!(out, "request_timeout = \"{}\"", show_duration(listen.request_timeout))
+}
+
+fn peers(out: &mut String, key: &str, peers: Option<&Peers>) -> fmt::Result {
+    match peers {
+        Some(peers) => writeln!(out, "{key} = {}", list(&peers.names)),
+        None => Ok(()),
+    }
+}
+
+fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
+    // A name may have dots, which would make more tables of it.
+    let name = if realm.name.contains('.') { text(&realm.name) } else { realm.name.clone() };
+    let table = format!("realm.{name}");
+    writeln!(out, "\n[{table}]\ntype = {}", text(realm.directory.kind()))?;
+    match &realm.directory {
+        Directory::Local(local) => writeln!(out, "file = {}", text(local.file.display()))?,
+        Directory::Ldap(directory) => ldap(out, directory)?,
+    }
+    let strip = match realm.usernames.strip {
+        StripDomain::Listed => "listed",
+        StripDomain::Any => "any",
+        StripDomain::Never => "never",
+    };
+    let case = match realm.usernames.case {
+        Case::Lower => "lower",
+        Case::Keep => "keep",
+    };
+    writeln!(out, "domains = {}", list(&realm.usernames.domains))?;
+    writeln!(out, "strip_domain = \"{strip}\"\ncase = \"{case}\"")?;
+    if let Directory::Ldap(directory) = &realm.directory {
+        pool(out, &table, &directory.pool)?;
+        if let Some(groups) = &directory.groups {
+            writeln!(out, "\n[{table}.groups]\nattribute = {}", text(&groups.attribute))?;
+            writeln!(out, "name_attribute = {}", text(&groups.name_attribute))?;
+        }
+    }
+    let rules: Vec<_> = realm.rules.iter().map(|rule| &rule.text).collect();
+    writeln!(out, "\n[{table}.rules]\nrequire = {}", list(&rules))?;
+    writeln!(out, "\n[{table}.metadata]")?;
+    realm.metadata.iter().try_for_each(|one| metadata(out, one))?;
+    writeln!(out, "\n[{table}.cache]\nttl = \"{}\"", show_duration(realm.cache.ttl))?;
+    writeln!(out, "negative_ttl = \"{}\"", show_duration(realm.cache.negative_ttl))?;
+    writeln!(out, "max_bytes = \"{}\"", show_size(realm.cache.max_bytes as u64))
+}
+
+fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
+    let security = match ldap.security {
+        Security::Plain => "plain",
+    };
+    let scope = match ldap.scope {
+        Scope::Base => "base",
+        Scope::OneLevel => "onelevel",
+        Scope::Subtree => "subtree",
+    };
+    let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
+    writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
+    if let Account::Simple { dn, origin, .. } = &ldap.account {
+        let password = match origin {
+            Origin::Inline => text(MASK),
+            Origin::File(path) => format!("{{ file = {} }}", text(path.display())),
+            Origin::Credential(name) => format!("{{ credential = {} }}", text(name)),
+        };
+        writeln!(out, "account = {}\npassword = {password}", text(dn))?;
+    }
+    writeln!(out, "base_dn = {}", text(&ldap.base_dn))?;
+    if let Some(filter) = &ldap.filter {
+        writeln!(out, "filter = {}", text(filter.as_str()))?;
+    }
+    writeln!(out, "search_scope = \"{scope}\"")?;
+    writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
+    writeln!(out, "referrals = \"ignore\"")
+}
+
+fn host(host: &Host) -> String {
+    match host {
+        Host::Tcp(name, port) if name.contains(':') => format!("[{name}]:{port}"),
+        Host::Tcp(name, port) => format!("{name}:{port}"),
+        Host::Unix(path) => {
+            let path = path.display().to_string();
+            let escaped = path.bytes().map(|b| match b {
+                b if b.is_ascii_alphanumeric() || b"-._".contains(&b) => char::from(b).to_string(),
+                b => format!("%{b:02X}"),
+            });
+            format!("ldapi://{}", escaped.collect::<String>())
+        }
+    }
+}
+
+fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {
+    writeln!(out, "\n[{table}.pool]\nsearch_lanes = {}", pool.search_lanes)?;
+    writeln!(out, "bind_lanes = {}", pool.bind_lanes)?;
+    writeln!(out, "connect_timeout = \"{}\"", show_duration(pool.connect_timeout))?;
+    writeln!(out, "operation_timeout = \"{}\"", show_duration(pool.operation_timeout))
+}
+
+fn metadata(out: &mut String, metadata: &Metadata) -> fmt::Result {
+    let value = match &metadata.value {
+        MetadataValue::Username => text("%username"),
+        MetadataValue::Attribute { name, lowercase: false } => text(name),
+        MetadataValue::Attribute { name, lowercase: true } => {
+            format!("{{ attribute = {}, transform = \"lowercase\" }}", text(name))
+        }
+        MetadataValue::Groups { join } => format!("{{ groups = true, join = {} }}", text(join)),
+    };
+    writeln!(out, "{} = {value}", metadata.name)
+}
+
+/// A string as TOML quotes it.
+fn text(text: impl Display) -> String {
+    Value::String(text.to_string()).to_string()
+}
+
+/// An array of strings.
+fn list(texts: &[impl Display]) -> String {
+    let texts: Vec<_> = texts.iter().map(text).collect();
+    format!("[{}]", texts.join(", "))
+}

@@ -1,0 +1,386 @@
+//! What right values become, and what is said of wrong ones.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{CORP, LOCAL, ldap, problems, read, realm};
+use crate::config::{
+    Account, Case, Directory, Filter, Groups, Host, MetadataValue, Scope, Security, StripDomain,
+    Test,
+};
+
+#[test]
+fn little_needs_to_be_said() {
+    let settings = read(LOCAL).unwrap().settings;
+    assert_eq!(settings.default_realm.as_deref(), Some("corp"));
+    assert_eq!(settings.listen.socket, PathBuf::from("/run/usher/usher.sock"));
+    assert_eq!(settings.listen.admin_socket, PathBuf::from("/run/usher/admin.sock"));
+    assert_eq!(settings.listen.socket_mode, 0o660);
+    assert_eq!(settings.listen.socket_group, None);
+    assert_eq!(settings.listen.max_connections, 4096);
+    assert_eq!(settings.listen.max_in_flight, 256);
+    assert_eq!(settings.listen.request_timeout, Duration::from_secs(5));
+    assert_eq!(settings.access, Default::default());
+    let realm = &settings.realms["corp"];
+    let Directory::Local(local) = &realm.directory else { panic!("not local") };
+    assert_eq!(local.file, PathBuf::from("/etc/usher/users.toml"));
+    assert_eq!(realm.usernames.strip, StripDomain::Listed);
+    assert_eq!(realm.usernames.case, Case::Lower);
+    assert_eq!(realm.cache.ttl, Duration::from_secs(300));
+    assert_eq!(realm.cache.negative_ttl, Duration::from_secs(30));
+    assert_eq!(realm.cache.max_bytes, 64 << 20);
+}
+
+#[test]
+fn an_ldap_realm_has_defaults() {
+    let ldap = ldap("");
+    assert_eq!(ldap.hosts, [Host::Tcp("localhost".to_owned(), 389)]);
+    assert_eq!(ldap.security, Security::Plain);
+    assert_eq!(ldap.account, Account::Anonymous);
+    assert_eq!(ldap.filter, None);
+    assert_eq!(ldap.scope, Scope::Subtree);
+    assert_eq!(ldap.login_attributes, ["uid"]);
+    assert_eq!(ldap.groups, None);
+    assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (2, 16));
+    assert_eq!(ldap.pool.connect_timeout, Duration::from_secs(2));
+    assert_eq!(ldap.pool.operation_timeout, Duration::from_secs(3));
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_order_of_the_file() {
+    let text = r#"default_realm = "crop"
+[listen]
+socket_mode = "0999"
+max_connections = 0
+request_timeout = 5
+[realm.corp]
+type = "ldap"
+port = 70000
+filter = "(uid="
+login_attribute = ["uid", "e mail"]
+account = "cn=reader"
+rules.require = ["gruop=dev"]
+[realm.corp.cache]
+ttl = "1y"
+max_bytes = "1KiB"
+"#;
+    assert_eq!(
+        problems(text),
+        r#"usher.toml:1:17: default_realm names no realm: "crop"
+    hint: did you mean `corp`?
+usher.toml:3:15: socket_mode is not a set of permissions: "0999"
+    hint: write "0660"
+usher.toml:4:19: max_connections must be between 1 and 1000000
+usher.toml:5:19: request_timeout needs a unit
+    hint: write "5s", for instance
+usher.toml:6:1: [realm.corp] needs base_dn
+usher.toml:6:1: [realm.corp] needs host
+usher.toml:8:8: port must be between 1 and 65535
+usher.toml:9:10: filter does not follow RFC 4515: expected ) at the end
+usher.toml:10:27: login_attribute is not the name of an attribute: "e mail"
+usher.toml:11:11: account has no password
+    hint: password = { file = "..." }
+usher.toml:12:18: unknown kind of rule: "gruop"; did you mean `group`?
+usher.toml:14:7: ttl is not a duration: "1y"
+    hint: write "300ms", "5s", "10m", "1h" or "2d"
+usher.toml:15:13: max_bytes must be between 4KiB and 1TiB"#
+    );
+}
+
+#[test]
+fn what_an_ldap_realm_needs_is_told_at_its_table() {
+    assert_eq!(
+        problems("\n[realm.corp]\ntype = \"ldap\"\n"),
+        "usher.toml:2:1: [realm.corp] needs base_dn\nusher.toml:2:1: [realm.corp] needs host"
+    );
+    assert_eq!(
+        problems("[realm.corp]\n"),
+        "usher.toml:1:1: [realm.corp] needs a type: \"ldap\" or \"local\""
+    );
+}
+
+#[test]
+fn hosts_are_a_list_in_order_of_preference() {
+    let hosts = |lines: &str| {
+        let text = format!("[realm.corp]\ntype = \"ldap\"\nbase_dn = \"dc=com\"\n{lines}");
+        match realm(&text).directory {
+            Directory::Ldap(ldap) => ldap.hosts,
+            Directory::Local(_) => Vec::new(),
+        }
+    };
+    let tcp = |name: &str, port| Host::Tcp(name.to_owned(), port);
+    assert_eq!(
+        hosts("connection_security = \"plain\"\nhost = \"a, b:1389 ,[::1]:2389\"\nport = 3389\n"),
+        [tcp("a", 3389), tcp("b", 1389), tcp("::1", 2389)]
+    );
+    assert_eq!(
+        hosts("host = [\"ldap://a\", \"ldap://b:1389/\", \"ldapi://%2Frun%2Fldapi\"]\n"),
+        [tcp("a", 389), tcp("b", 1389), Host::Unix(PathBuf::from("/run/ldapi"))]
+    );
+}
+
+#[test]
+fn wrong_hosts_are_told_each_in_its_place() {
+    let base = "[realm.corp]\ntype = \"ldap\"\nbase_dn = \"dc=com\"\n";
+    assert_eq!(
+        problems(&format!("{base}host = [\"ldap://a\", \"ldap://a\", \"b c\"]\n")),
+        "usher.toml:4:21: host has \"ldap://a\" twice\n\
+         usher.toml:4:33: host is not the name of a server: \"b c\"\n    \
+         hint: name, name:port, [::1]:port, ldap://name:port or ldapi://%2Fpath"
+    );
+    assert_eq!(problems(&format!("{base}host = []\n")), "usher.toml:4:8: host is empty");
+    assert_eq!(
+        problems(&format!("{base}host = \"ldap://a,\"\n")),
+        "usher.toml:4:8: host is not the name of a server: \"\"\n    \
+         hint: name, name:port, [::1]:port, ldap://name:port or ldapi://%2Fpath"
+    );
+}
+
+#[test]
+fn passwords_in_clear_over_the_network_draw_a_warning() {
+    let text = CORP.replace("localhost", "localhost, ldap1.example.com");
+    assert_eq!(
+        read(&text).unwrap().warnings,
+        ["usher.toml:3:8: passwords travel unencrypted to ldap1.example.com"]
+    );
+}
+
+#[test]
+fn the_keys_of_an_ldap_realm_become_settings() {
+    let ldap = ldap("filter = \"objectClass=person\"
+        search_scope = \"onelevel\"
+        login_attribute = [\"uid\", \"mail\"]
+        pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\" }
+        groups = { attribute = \"memberOf\", name_attribute = \"ou\" }\n");
+    assert_eq!(ldap.filter.as_ref().map(Filter::as_str), Some("(objectClass=person)"));
+    assert_eq!(ldap.scope, Scope::OneLevel);
+    assert_eq!(ldap.login_attributes, ["uid", "mail"]);
+    assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
+    assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
+    assert_eq!(ldap.pool.operation_timeout, Duration::from_secs(300));
+    let groups = Groups { attribute: "memberOf".to_owned(), name_attribute: "ou".to_owned() };
+    assert_eq!(ldap.groups, Some(groups));
+}
+
+#[test]
+fn the_keys_of_every_realm_become_settings() {
+    let realm = realm(&format!(
+        "{LOCAL}file = \"sub/users.toml\"
+        domains = [\"CORP\", \"Corp.Example\"]
+        strip_domain = \"any\"
+        case = \"keep\"
+        rules.require = [\"group=dev|ops\", \"attribute:employeeType=staff\"]
+        cache = {{ ttl = \"0s\", negative_ttl = \"1m\", max_bytes = \"1GiB\" }}\n"
+    ));
+    let Directory::Local(local) = &realm.directory else { panic!("not local") };
+    assert_eq!(local.file, std::env::current_dir().unwrap().join("sub/users.toml"));
+    assert_eq!(realm.usernames.domains, ["corp", "corp.example"]);
+    assert_eq!((realm.usernames.strip, realm.usernames.case), (StripDomain::Any, Case::Keep));
+    assert_eq!(realm.rules[0].test, Test::Group(vec!["dev".to_owned(), "ops".to_owned()]));
+    assert_eq!(realm.cache.ttl, Duration::ZERO);
+    assert_eq!(realm.cache.negative_ttl, Duration::from_secs(60));
+    assert_eq!(realm.cache.max_bytes, 1 << 30);
+}
+
+#[test]
+fn keys_of_other_types_are_refused() {
+    assert_eq!(
+        problems(&format!("{LOCAL}base_dn = \"dc=com\"\ncertificate_checks = \"try\"\n")),
+        "usher.toml:3:11: base_dn is not a key of a local realm\n\
+         usher.toml:4:22: certificate_checks is not a key of a local realm"
+    );
+    assert_eq!(
+        problems(&format!("{CORP}file = \"users.toml\"\n")),
+        "usher.toml:6:8: file is not a key of an ldap realm"
+    );
+}
+
+#[test]
+fn metadata_has_five_usual_names() {
+    let told = realm(&format!("{LOCAL}email_attribute = \"email\"\n")).metadata;
+    let names: Vec<_> = told.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "X_REMOTE_USER",
+            "X_REMOTE_EMAIL",
+            "X_REMOTE_FIRSTNAME",
+            "X_REMOTE_LASTNAME",
+            "X_REMOTE_GROUPS"
+        ]
+    );
+    let attribute =
+        |name: &str, lowercase| MetadataValue::Attribute { name: name.to_owned(), lowercase };
+    assert_eq!(told[0].value, MetadataValue::Username);
+    assert_eq!(told[1].value, attribute("email", true));
+    assert_eq!(told[2].value, attribute("givenName", false));
+    assert_eq!(told[3].value, attribute("sn", false));
+    assert_eq!(told[4].value, MetadataValue::Groups { join: ",".to_owned() });
+}
+
+#[test]
+fn metadata_keeps_the_order_of_the_file() {
+    let told = realm(&format!("{LOCAL}[realm.corp.metadata]\nZ = \"a\"\nM = \"%username\"\nA = {{ groups = true, join = \";\" }}\n")).metadata;
+    let names: Vec<_> = told.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["Z", "M", "A"]);
+    assert_eq!(told[2].value, MetadataValue::Groups { join: ";".to_owned() });
+}
+
+#[test]
+fn wrong_metadata_is_told() {
+    let table = "[realm.corp.metadata]\n";
+    for (line, what) in [
+        (
+            "X-A = \"a\"",
+            "4:1: X-A is not a name for the environment\n    hint: letters, digits and underscores, such as X_REMOTE_USER",
+        ),
+        ("X_A = \"a\"\nx_a = \"b\"", "5:1: x_a and X_A would be one HTTP header"),
+        (
+            "X = \"%user\"",
+            "4:5: X has an unknown value: \"%user\"\n    hint: did you mean `%username`?",
+        ),
+        ("X = \"a b\"", "4:5: X is not the name of an attribute: \"a b\""),
+        ("X = {}", "4:5: X needs attribute = \"...\" or groups = true"),
+        (
+            "X = { attribute = \"a\", groups = true }",
+            "4:5: X is either of an attribute or of groups",
+        ),
+        ("X = { attribute = \"a\", join = \",\" }", "4:5: X has join, which is for groups"),
+        (
+            "X = { groups = true, transform = \"lowercase\" }",
+            "4:5: X has transform, which is for attributes",
+        ),
+        ("X = { groups = false }", "4:5: X has groups = false: leave the name out instead"),
+        (
+            "X = { groups = true, join = \"\\n\" }",
+            "4:5: X has a join that is not 1 to 16 printable characters",
+        ),
+        (
+            "X = { atribute = \"a\" }",
+            "4:7: unknown key `atribute` in [realm.corp.metadata.X]\n    hint: did you mean `attribute`?",
+        ),
+        (
+            "X = 5",
+            "4:5: wrong type for `X` in [realm.corp.metadata]: expected \"%username\", the name of an attribute or a table",
+        ),
+    ] {
+        assert_eq!(problems(&format!("{LOCAL}{table}{line}\n")), format!("usher.toml:{what}"));
+    }
+}
+
+#[test]
+fn two_realms_need_a_default_and_do_not_share_a_domain() {
+    assert_eq!(
+        problems(&format!(
+            "{LOCAL}domains = \"CORP\"\n[realm.b]\ntype = \"local\"\ndomains = [\"corp\"]\n"
+        )),
+        "usher.toml:1:1: default_realm is missing, and there is more than one realm\n    \
+         hint: one of: b, corp\n\
+         usher.toml:3:11: the domain \"corp\" is already listed in [realm.b]"
+    );
+    assert_eq!(
+        problems(""),
+        "usher.toml:1:1: there is no realm\n    hint: a realm begins with [realm.NAME]"
+    );
+}
+
+#[test]
+fn names_of_realms_are_checked() {
+    assert_eq!(
+        problems("[realm.\"a b\"]\ntype = \"local\"\n"),
+        "usher.toml:1:8: \"a b\" is not the name of a realm\n    \
+         hint: 1 to 64 letters, digits, dots, underscores and hyphens"
+    );
+}
+
+#[test]
+fn peers_become_ids() {
+    let settings = read(&format!(
+        "{LOCAL}[access]\nauthenticate = [\"@root\", \"root\", 33, \"@54321\"]\nlookup = []\n"
+    ))
+    .unwrap()
+    .settings;
+    let peers = settings.access.authenticate.unwrap();
+    assert_eq!(peers.names, ["@root", "root", "33", "@54321"]);
+    assert!([0, 33].iter().all(|uid| peers.uids.contains(uid)));
+    assert!([0, 54321].iter().all(|gid| peers.gids.contains(gid)));
+    assert_eq!(settings.access.lookup, Some(Default::default()));
+}
+
+#[test]
+fn peers_that_nobody_is_are_told_each_in_its_place() {
+    assert_eq!(
+        problems(&format!("{LOCAL}[access]\nlookup = [\"root\", \"no-one\", \"@no-group\"]\n")),
+        "usher.toml:4:19: lookup names a user that does not exist: \"no-one\"\n    \
+         hint: write \"@NAME\" for a group\n\
+         usher.toml:4:29: lookup names a group that does not exist: \"no-group\""
+    );
+    assert_eq!(
+        problems(&format!("{LOCAL}[listen]\nsocket_group = \"no-group\"\n")),
+        "usher.toml:4:16: socket_group names a group that does not exist: \"no-group\""
+    );
+}
+
+#[test]
+fn sockets_have_places_of_their_own() {
+    assert_eq!(
+        problems(&format!("{LOCAL}[listen]\nsocket = \"/run/a\"\nadmin_socket = \"/run/a\"\n")),
+        "usher.toml:5:16: socket and admin_socket are the same"
+    );
+    let long = "x".repeat(108);
+    assert_eq!(
+        problems(&format!("{LOCAL}[listen]\nsocket = \"/{long}\"\nadmin_socket = \"\"\n")),
+        "usher.toml:4:10: socket is longer than a socket's path can be: 107 bytes\n\
+         usher.toml:5:16: admin_socket is empty"
+    );
+}
+
+#[test]
+fn groups_are_found_in_one_way() {
+    assert_eq!(
+        problems(&format!("{CORP}groups = {{ attribute = \"memberOf\", base_dn = \"dc=com\" }}\n")),
+        "usher.toml:6:46: groups are either in the user's own attribute or searched, not both"
+    );
+    assert_eq!(
+        problems(&format!("{CORP}groups = {{ name_attribute = \"cn\" }}\n")),
+        "usher.toml:6:10: groups needs attribute"
+    );
+}
+
+#[test]
+fn an_account_and_its_password_come_together() {
+    assert_eq!(
+        problems(&format!("{CORP}password = \"s3cret\"\n")),
+        "usher.toml:6:12: password has no account\n    hint: an anonymous search has neither"
+    );
+    assert_eq!(
+        problems(&format!("{CORP}account = \"\"\npassword = \"\"\n")),
+        "usher.toml:6:11: account is empty\n    \
+         hint: leave account and password out for an anonymous search\n\
+         usher.toml:7:12: password is empty"
+    );
+    assert_eq!(
+        problems(&format!(
+            "{CORP}account = \"a\"\npassword = {{ file = \"x\", credential = \"y\" }}\n"
+        )),
+        "usher.toml:7:12: password needs either file or credential"
+    );
+}
+
+#[test]
+fn what_is_refused_or_shown_never_holds_a_password() {
+    let realm = |line: &str| format!("{CORP}account = \"cn=reader\"\npassword = {line}\n");
+    for line in [
+        "\"s3cret\\u0000\"",
+        "[\"s3cret\"]",
+        "{ file = \"/s\", s = \"s3cret\" }",
+        "s3cret",
+        "\"s3cret",
+        "'s3cret\n",
+    ] {
+        assert!(!problems(&realm(line)).contains("s3cret"), "{line}");
+    }
+    let loaded = read(&realm("\"s3cret\"")).unwrap();
+    assert!(!format!("{loaded:?}").contains("s3cret"));
+    assert!(!crate::config::print(&loaded.settings).contains("s3cret"));
+}

@@ -1,0 +1,112 @@
+//! The running daemon as a whole: the configuration in force, the counters, and what the admin
+//! socket may ask of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use usher_protocol::{Reply, Status};
+
+use crate::config::{Access, Listen, Settings};
+use crate::realm::Realms;
+use crate::telemetry::{Counters, Seldom};
+
+/// What all connections share.
+pub struct Control {
+    rules: ArcSwap<Rules>,
+    reloads: mpsc::Sender<Reload>,
+    started: Instant,
+    connections: AtomicU64,
+    /// What was answered since the start.
+    pub counters: Counters,
+    /// For what a client could make the log repeat without end.
+    pub complaints: Seldom,
+}
+
+/// The configuration in force; swapped whole, so that no request sees half of two.
+pub struct Rules {
+    /// Who may ask.
+    pub access: Access,
+    /// The limits. Changed socket paths count from the next start.
+    pub listen: Listen,
+    /// Whom to ask.
+    pub realms: Realms,
+    since: Instant,
+}
+
+/// A wish to read the configuration again, and where to say how that went.
+pub type Reload = oneshot::Sender<Result<String, String>>;
+
+impl Control {
+    /// With a first configuration. Wishes to reload arrive at the receiver.
+    pub fn new(
+        settings: &Settings,
+        realms: Realms,
+        now: Instant,
+    ) -> (Self, mpsc::Receiver<Reload>) {
+        let (reloads, wishes) = mpsc::channel(1);
+        let control = Self {
+            rules: ArcSwap::from_pointee(Rules::new(settings, realms, now)),
+            reloads,
+            started: now,
+            connections: AtomicU64::new(0),
+            counters: Counters::default(),
+            complaints: Seldom::default(),
+        };
+        (control, wishes)
+    }
+
+    /// The configuration in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// Puts another configuration in force.
+    pub fn replace(&self, settings: &Settings, realms: Realms, now: Instant) {
+        self.rules.store(Arc::new(Rules::new(settings, realms, now)));
+    }
+
+    /// Asks the daemon to read its configuration again, and waits for how that went.
+    pub async fn reload(&self) -> Reply {
+        const ENDING: &str = "the daemon is ending";
+        let (tell, told) = oneshot::channel();
+        if self.reloads.send(tell).await.is_err() {
+            return Reply::Failed(ENDING.to_owned());
+        }
+        match told.await {
+            Ok(Ok(text)) => Reply::Done(text),
+            Ok(Err(text)) => Reply::Failed(text),
+            Err(_) => Reply::Failed(ENDING.to_owned()),
+        }
+    }
+
+    /// How the daemon is.
+    pub fn status(&self, now: Instant) -> Reply {
+        let rules = self.rules();
+        let seconds = |since: Instant| now.saturating_duration_since(since).as_secs();
+        Reply::Status(Box::new(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_s: seconds(self.started),
+            configured_s: seconds(rules.since),
+            connections: self.connections.load(Ordering::Relaxed),
+            max_connections: u64::try_from(rules.listen.max_connections).unwrap_or(u64::MAX),
+            counters: self.counters.now(),
+            realms: rules.realms.status(),
+        }))
+    }
+
+    /// Tells how many connections there are now.
+    pub fn connections(&self, count: usize) {
+        self.connections.store(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Rules {
+    fn new(settings: &Settings, realms: Realms, since: Instant) -> Self {
+        let (access, listen) = (settings.access.clone(), settings.listen.clone());
+        Self { access, listen, realms, since }
+    }
+}

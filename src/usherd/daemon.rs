@@ -1,0 +1,127 @@
+//! The daemon's life: start, serve, reload, drain.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_tokio::Signals;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Loaded, Settings};
+use crate::control::{Control, Reload};
+use crate::listener::{self, Sockets};
+use crate::realm::Realms;
+
+/// Longer than any request may take, with a little for its answer to be written.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A daemon that listens.
+pub struct Daemon {
+    file: PathBuf,
+    sockets: Sockets,
+    control: Arc<Control>,
+    reloads: mpsc::Receiver<Reload>,
+    signals: Signals,
+}
+
+impl Daemon {
+    /// Opens realms and sockets. Directories are not waited for.
+    ///
+    /// # Errors
+    /// A text for people: what could not be opened and why.
+    pub fn start(file: &Path, settings: &Settings) -> Result<Self, String> {
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+            .map_err(|error| format!("cannot receive signals: {error}"))?;
+        let sockets = Sockets::open(&settings.listen)?;
+        let realms = Realms::open(settings, None)?;
+        let (control, reloads) = Control::new(settings, realms, Instant::now());
+        let control = Arc::new(control);
+        Ok(Self { file: file.to_path_buf(), sockets, control, reloads, signals })
+    }
+
+    /// Serves until SIGTERM, SIGINT or `end`, then answers what was asked and returns. A second
+    /// signal ends it at once.
+    pub async fn run(self, end: CancellationToken) {
+        let Self { file, sockets, control, mut reloads, mut signals } = self;
+        let stop = CancellationToken::new();
+        let mut serving = tokio::spawn(listener::run(sockets, Arc::clone(&control), stop.clone()));
+        notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
+        tracing::info!("usherd {} serves", env!("CARGO_PKG_VERSION"));
+        loop {
+            tokio::select! {
+                () = end.cancelled() => break,
+                Some(wish) = reloads.recv() => {
+                    // Whoever wished may have stopped waiting.
+                    let _ = wish.send(reload(&file, &control).await);
+                }
+                signal = signals.next() => match signal {
+                    Some(SIGHUP) => drop(reload(&file, &control).await),
+                    _ => break,
+                }
+            }
+        }
+        notify(&[NotifyState::Stopping, NotifyState::Status("answering what was asked")]);
+        tracing::info!("usherd ends: no new connections, requests under way are answered");
+        stop.cancel();
+        let longest = control.rules().listen.request_timeout + LINGER;
+        tokio::select! {
+            _ = &mut serving => tracing::info!("usherd has ended"),
+            _ = signals.next() => tracing::warn!("usherd ends at once"),
+            () = tokio::time::sleep(longest) => tracing::warn!("usherd ends with requests left"),
+        }
+    }
+}
+
+/// Reads the configuration again. What is wrong with it leaves the old one in force.
+async fn reload(file: &Path, control: &Control) -> Result<String, String> {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
+    }
+    let outcome = try_reload(file, control).await;
+    match &outcome {
+        Ok(text) => tracing::info!("{text}"),
+        Err(text) => tracing::error!("the configuration stays as it was: {text}"),
+    }
+    let status = if outcome.is_ok() { "serving" } else { "serving; the last reload failed" };
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+    outcome
+}
+
+async fn try_reload(file: &Path, control: &Control) -> Result<String, String> {
+    let path = file.to_path_buf();
+    // Files and the user database, which may be slow.
+    let Loaded { settings, warnings } = tokio::task::spawn_blocking(move || config::load(&path))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let before = control.rules();
+    let realms = Realms::open(&settings, Some(&before.realms))?;
+    let sockets = |listen: &config::Listen| {
+        (
+            listen.socket.clone(),
+            listen.admin_socket.clone(),
+            listen.socket_mode,
+            listen.socket_group.clone(),
+        )
+    };
+    let moved = sockets(&before.listen) != sockets(&settings.listen);
+    control.replace(&settings, realms, Instant::now());
+    let more = if moved { "; changed sockets take effect at the next start" } else { "" };
+    Ok(format!("read {} again{more}", file.display()))
+}
+
+/// Tells systemd; without one, nobody.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!("cannot notify systemd: {error}");
+    }
+}

@@ -1,0 +1,74 @@
+use std::mem::size_of;
+
+/// What a directory says about one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What the directory knows it by: the DN, or the name in a file.
+    pub id: String,
+    /// The user name in the directory's spelling.
+    pub username: String,
+    /// The attributes that were asked for and exist.
+    pub attributes: Attributes,
+    /// The names of the user's groups.
+    pub groups: Vec<String>,
+}
+
+impl Entry {
+    /// Heap bytes in use.
+    pub fn heap_bytes(&self) -> usize {
+        let groups = self.groups.iter().map(|group| size_of::<String>() + group.capacity());
+        self.id.capacity()
+            + self.username.capacity()
+            + self.attributes.heap_bytes()
+            + groups.sum::<usize>()
+    }
+}
+
+/// Attributes by name; names have no case (RFC 4512 2.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attributes(Vec<(String, Vec<String>)>);
+
+impl Attributes {
+    /// Adds values to an attribute.
+    pub fn add(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
+        match self.0.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, known)) => known.extend(values),
+            None => self.0.push((name.to_owned(), values.into_iter().collect())),
+        }
+    }
+
+    /// The values of an attribute; none if the entry does not have it.
+    pub fn values(&self, name: &str) -> &[String] {
+        self.0
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map_or(&[], |(_, values)| values.as_slice())
+    }
+
+    /// The first value of an attribute.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.values(name).first().map(String::as_str)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let pair = |(name, values): &(String, Vec<String>)| {
+            let values = values.iter().map(|value| size_of::<String>() + value.capacity());
+            size_of::<(String, Vec<String>)>() + name.capacity() + values.sum::<usize>()
+        };
+        self.0.iter().map(pair).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Attributes;
+
+    #[test]
+    fn names_have_no_case() {
+        let mut attributes = Attributes::default();
+        attributes.add("givenName", ["Alice".to_owned()]);
+        attributes.add("GIVENNAME", ["Ally".to_owned()]);
+        assert_eq!(attributes.values("givenname"), ["Alice", "Ally"]);
+        assert_eq!(attributes.first("sn"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Servers that speak LDAP (RFC 4511). The only room that knows ldap3.
+
+mod connection;
+mod entry;
+mod filter;
+mod health;
+mod host;
+mod pool;
+
+use std::pin::Pin;
+
+use tokio::time::Instant;
+use usher_protocol::{HostStatus, Password};
+
+use self::connection::Search;
+use self::pool::Pool;
+use super::{Directory, Entry, Found, Saying, Verification};
+use crate::config;
+
+/// The servers of one realm.
+pub(super) struct Ldap {
+    settings: config::Ldap,
+    pool: Pool,
+}
+
+impl Ldap {
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
+        Self { settings: settings.clone(), pool: Pool::open(realm, settings) }
+    }
+
+    fn search<'a>(&'a self, user: &str, attributes: &'a [String]) -> Search<'a> {
+        let mut wanted: Vec<&str> = Vec::with_capacity(attributes.len() + 2);
+        let own = self.settings.login_attributes.iter().map(String::as_str);
+        let groups = self.settings.groups.iter().map(|groups| groups.attribute.as_str());
+        for name in own.chain(groups).chain(attributes.iter().map(String::as_str)) {
+            if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                wanted.push(name);
+            }
+        }
+        Search {
+            base: &self.settings.base_dn,
+            scope: self.settings.scope,
+            filter: filter::of_user(
+                self.settings.filter.as_ref(),
+                &self.settings.login_attributes,
+                user,
+            ),
+            attributes: wanted,
+        }
+    }
+}
+
+impl Directory for Ldap {
+    fn find<'a>(
+        &'a self,
+        user: &'a str,
+        attributes: &'a [String],
+        deadline: Instant,
+    ) -> Saying<'a, Found> {
+        Box::pin(async move {
+            let mut entries = self.pool.search(&self.search(user, attributes), deadline).await?;
+            Ok(match (entries.pop(), entries.is_empty()) {
+                (None, _) => Found::Nobody,
+                (Some(found), true) => Found::One(entry::read(found, user, &self.settings)),
+                (Some(_), false) => Found::Several,
+            })
+        })
+    }
+
+    fn verify<'a>(
+        &'a self,
+        entry: &'a Entry,
+        password: &'a Password,
+        deadline: Instant,
+    ) -> Saying<'a, Verification> {
+        Box::pin(async move {
+            // RFC 4513 5.1.1, 5.1.2: a bind without a DN or without a password succeeds as
+            // anonymous, whoever asks.
+            let Some(text) = password.as_str() else {
+                return Ok(Verification::Wrong);
+            };
+            if entry.id.is_empty() || text.is_empty() {
+                return Ok(Verification::Wrong);
+            }
+            self.pool.bind(&entry.id, text, deadline).await
+        })
+    }
+
+    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn hosts(&self) -> Vec<HostStatus> {
+        self.pool.status()
+    }
+
+    fn problem(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Why one host could not do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Failure {
+    /// No connection can be made, or the host cannot serve now: another may.
+    Host(String),
+    /// A connection broke. If it was not new, a new one may do.
+    Lost(String),
+    /// The host refuses the service account.
+    Account(String),
+    /// The host answered that what is asked cannot be done; so will the others.
+    Answer(String),
+    /// Nothing came back, and the host had time enough.
+    Slow(String),
+    /// Nothing came back in what was left of the request's time.
+    Deadline(String),
+    /// Every connection is in use.
+    Busy,
+}
+
+impl Failure {
+    fn text(&self) -> &str {
+        match self {
+            Self::Host(text)
+            | Self::Lost(text)
+            | Self::Account(text)
+            | Self::Answer(text)
+            | Self::Slow(text)
+            | Self::Deadline(text) => text,
+            Self::Busy => "every connection is in use",
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Users in a file of ours: the embedded directory.
+
+mod hash;
+mod users;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use usher_protocol::{HostStatus, Password, Reason};
+
+use super::{Directory, Found, Saying, Unavailable, Verification};
+use crate::config::{self, Case};
+use hash::Hash;
+use users::{Stamp, Users};
+
+/// How often the file is looked at.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// The users of a file, which is read again when it changes.
+pub(super) struct Local {
+    shared: Arc<Shared>,
+    /// Hashing is slow by design; more at once than the machine has cores would only starve it.
+    hashing: Arc<Semaphore>,
+    watcher: JoinHandle<()>,
+}
+
+struct Shared {
+    realm: String,
+    file: PathBuf,
+    case: Case,
+    users: ArcSwap<Users>,
+    generation: AtomicU64,
+    problem: Mutex<Option<String>>,
+}
+
+impl Local {
+    pub(super) fn open(realm: &str, settings: &config::Local, case: Case) -> Result<Self, String> {
+        let stamp = Stamp::of(&settings.file);
+        let users = Users::read(&settings.file, case)?;
+        let shared = Arc::new(Shared {
+            realm: realm.to_owned(),
+            file: settings.file.clone(),
+            case,
+            users: ArcSwap::from_pointee(users),
+            generation: AtomicU64::new(0),
+            problem: Mutex::new(None),
+        });
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let watcher = tokio::spawn(watch(Arc::clone(&shared), stamp));
+        Ok(Self { shared, hashing: Arc::new(Semaphore::new(cores.div_ceil(2))), watcher })
+    }
+
+    async fn check(&self, hash: Arc<Hash>, password: Password) -> Result<bool, Unavailable> {
+        let failed = || Unavailable::new(Reason::Overloaded, "the password could not be hashed");
+        let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| failed())?;
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            hash.verify(password.as_bytes())
+        })
+        .await
+        .map_err(|_| failed())
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
+impl Directory for Local {
+    fn find<'a>(&'a self, user: &'a str, _: &'a [String], _: Instant) -> Saying<'a, Found> {
+        Box::pin(async move { Ok(self.shared.users.load().find(user)) })
+    }
+
+    fn verify<'a>(
+        &'a self,
+        entry: &'a super::Entry,
+        password: &'a Password,
+        _: Instant,
+    ) -> Saying<'a, Verification> {
+        Box::pin(async move {
+            let user = self.shared.users.load().by_name(&entry.id);
+            let Some(user) = user else {
+                return Ok(Verification::Wrong);
+            };
+            let right = self.check(Arc::clone(&user.hash), password.clone()).await?;
+            Ok(match (right, user.disabled) {
+                (false, _) => Verification::Wrong,
+                (true, true) => Verification::Barred(Reason::AccountDisabled),
+                (true, false) => Verification::Right,
+            })
+        })
+    }
+
+    fn pretend<'a>(
+        &'a self,
+        password: &'a Password,
+    ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            let decoy = self.shared.users.load().decoy();
+            if let Some(hash) = decoy {
+                // The answer is "no" whatever this says.
+                let _ = self.check(hash, password.clone()).await;
+            }
+        })
+    }
+
+    fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    fn hosts(&self) -> Vec<HostStatus> {
+        Vec::new()
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Looks at the file from time to time. A broken one leaves the users as they were.
+async fn watch(shared: Arc<Shared>, mut seen: Stamp) {
+    let mut ticks = tokio::time::interval(WATCH);
+    loop {
+        ticks.tick().await;
+        let work = Arc::clone(&shared);
+        let looked = tokio::task::spawn_blocking(move || work.look(seen)).await;
+        if let Ok(stamp) = looked {
+            seen = stamp;
+        }
+    }
+}
+
+impl Shared {
+    fn look(&self, seen: Stamp) -> Stamp {
+        let stamp = Stamp::of(&self.file);
+        if stamp == seen {
+            return stamp;
+        }
+        let problem = match Users::read(&self.file, self.case) {
+            Ok(users) => {
+                tracing::info!(
+                    realm = self.realm,
+                    users = users.len(),
+                    "read the users file again"
+                );
+                self.users.store(Arc::new(users));
+                self.generation.fetch_add(1, Ordering::Release);
+                None
+            }
+            Err(error) => {
+                tracing::error!(realm = self.realm, "the users stay as they were: {error}");
+                Some(error)
+            }
+        };
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        stamp
+    }
+}

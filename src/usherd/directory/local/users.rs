@@ -1,0 +1,153 @@
+//! `users.toml`: what stands in it, and when it changed.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::hash::Hash;
+use crate::config::Case;
+use crate::directory::{Attributes, Entry, Found};
+
+/// The users of one file.
+pub(super) struct Users {
+    /// By name, in lower case where the realm does so.
+    by_login: BTreeMap<String, Vec<Arc<User>>>,
+    decoy: Option<Arc<Hash>>,
+    case: Case,
+}
+
+pub(super) struct User {
+    pub(super) hash: Arc<Hash>,
+    pub(super) disabled: bool,
+    entry: Entry,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    user: BTreeMap<String, Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    password: String,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    first_name: Option<String>,
+    #[serde(default)]
+    last_name: Option<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    disabled: bool,
+    #[serde(flatten)]
+    attributes: BTreeMap<String, Values>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Users {
+    pub(super) fn read(path: &Path, case: Case) -> Result<Self, String> {
+        let at = |error: &dyn std::fmt::Display| format!("users file {}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
+        Self::parse(&text, case).map_err(|error| at(&error))
+    }
+
+    fn parse(text: &str, case: Case) -> Result<Self, String> {
+        // Only the message: the source line that the full text quotes may hold a password.
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().and_then(|span| text.get(..span.start));
+            let line = line.map_or(1, |before| before.matches('\n').count() + 1);
+            format!("line {line}: {}", error.message())
+        })?;
+        let mut by_login: BTreeMap<String, Vec<Arc<User>>> = BTreeMap::new();
+        for (name, line) in file.user {
+            let user = User::new(&name, line)?;
+            by_login.entry(login(&name, case)).or_default().push(Arc::new(user));
+        }
+        let decoy = by_login.values().flatten().next().map(|user| Arc::clone(&user.hash));
+        Ok(Self { by_login, decoy, case })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_login.values().map(Vec::len).sum()
+    }
+
+    /// The one entry of a login, which the realm has already put in the right case.
+    pub(super) fn find(&self, login: &str) -> Found {
+        match self.by_login.get(login).map(Vec::as_slice) {
+            None | Some([]) => Found::Nobody,
+            Some([user]) => Found::One(user.entry.clone()),
+            Some(_) => Found::Several,
+        }
+    }
+
+    pub(super) fn by_name(&self, name: &str) -> Option<Arc<User>> {
+        let same = self.by_login.get(&login(name, self.case))?;
+        same.iter().find(|user| user.entry.id == name).cloned()
+    }
+
+    /// The hash to try for names that nobody has.
+    pub(super) fn decoy(&self) -> Option<Arc<Hash>> {
+        self.decoy.clone()
+    }
+}
+
+impl User {
+    fn new(name: &str, line: Line) -> Result<Self, String> {
+        let hash = Hash::parse(&line.password)
+            .map_err(|error| format!("the password of [user.{name}] {error}"))?;
+        let mut attributes = Attributes::default();
+        // The file's words, and the names that LDAP has for them: metadata may use either.
+        for (ours, ldap, value) in [
+            ("email", "mail", line.email),
+            ("first_name", "givenName", line.first_name),
+            ("last_name", "sn", line.last_name),
+        ] {
+            if let Some(value) = value {
+                attributes.add(ours, [value.clone()]);
+                attributes.add(ldap, [value]);
+            }
+        }
+        for (attribute, values) in line.attributes {
+            match values {
+                Values::One(value) => attributes.add(&attribute, [value]),
+                Values::Several(values) => attributes.add(&attribute, values),
+            }
+        }
+        let (id, username) = (name.to_owned(), name.to_owned());
+        let entry = Entry { id, username, attributes, groups: line.groups };
+        Ok(Self { hash: Arc::new(hash), disabled: line.disabled, entry })
+    }
+}
+
+fn login(name: &str, case: Case) -> String {
+    match case {
+        Case::Lower => name.to_lowercase(),
+        Case::Keep => name.to_owned(),
+    }
+}
+
+/// By what a changed file is known; a replaced one has another inode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp(Option<(u64, u64, i64, i64)>);
+
+impl Stamp {
+    pub(super) fn of(path: &Path) -> Self {
+        let meta = std::fs::metadata(path).ok();
+        Self(meta.map(|meta| (meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec())))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What is true: the places where users are. A directory finds an entry and verifies a password;
+//! it decides nothing and remembers nothing.
+
+mod entry;
+mod ldap;
+mod local;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use usher_protocol::{HostStatus, Password, Reason};
+
+pub use entry::{Attributes, Entry};
+
+use crate::config;
+
+/// What a directory will have said.
+pub type Saying<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+
+/// A place where users are.
+pub trait Directory: Send + Sync {
+    /// Looks for the one entry of `user` and reads `attributes` of it.
+    fn find<'a>(
+        &'a self,
+        user: &'a str,
+        attributes: &'a [String],
+        deadline: Instant,
+    ) -> Saying<'a, Found>;
+
+    /// Tries the password of an entry. It has at least one byte and no NUL.
+    fn verify<'a>(
+        &'a self,
+        entry: &'a Entry,
+        password: &'a Password,
+        deadline: Instant,
+    ) -> Saying<'a, Verification>;
+
+    /// Takes as long as `verify` where that is slow by design, so that time tells nobody which
+    /// names exist.
+    fn pretend<'a>(
+        &'a self,
+        password: &'a Password,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+    /// Changes when everything said before is void.
+    fn generation(&self) -> u64;
+
+    /// The hosts and how they are.
+    fn hosts(&self) -> Vec<HostStatus>;
+
+    /// What is wrong with the directory as a whole.
+    fn problem(&self) -> Option<String>;
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub enum Found {
+    /// No entry.
+    Nobody,
+    /// The entry.
+    One(Entry),
+    /// More than one entry: an error, never a guess.
+    Several,
+}
+
+/// What the directory says to a password.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verification {
+    /// It is right.
+    Right,
+    /// It is wrong.
+    Wrong,
+    /// It is right, and the account may not be used for this reason.
+    Barred(Reason),
+}
+
+/// Nobody could be asked. Never a "no".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// Why, for programs.
+    pub reason: Reason,
+    /// What was attempted, where, and what came back.
+    pub message: String,
+}
+
+impl Unavailable {
+    /// With a reason and a text for people.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// Opens the directory of a realm. Connections are made in the background.
+///
+/// # Errors
+/// A text for people, if the directory cannot even be begun with: its file cannot be read.
+pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
+    Ok(match &realm.directory {
+        config::Directory::Local(local) => {
+            Arc::new(local::Local::open(&realm.name, local, realm.usernames.case)?)
+        }
+        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)),
+    })
+}

@@ -1,0 +1,67 @@
+//! What is told of a user: names and values that are safe in a header.
+
+use crate::config::{Metadata, MetadataValue};
+use crate::directory::Entry;
+
+/// Names and values in the configured order; a name without a value is left out.
+pub(super) fn shape(wanted: &[Metadata], user: &str, entry: &Entry) -> Vec<(String, String)> {
+    let told = |item: &Metadata| {
+        let value = match &item.value {
+            MetadataValue::Username => Some(user.to_owned()),
+            MetadataValue::Attribute { name, lowercase } => {
+                entry
+                    .attributes
+                    .first(name)
+                    .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() })
+            }
+            MetadataValue::Groups { join } => {
+                (!entry.groups.is_empty()).then(|| entry.groups.join(join))
+            }
+        }?;
+        Some((item.name.clone(), harmless(&value)))
+    };
+    wanted.iter().filter_map(told).collect()
+}
+
+/// No control character leaves: one could end a header and begin another.
+pub(super) fn harmless(value: &str) -> String {
+    value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shape;
+    use crate::config::{Metadata, MetadataValue};
+    use crate::directory::{Attributes, Entry};
+
+    #[test]
+    fn values_are_shaped_as_configured_and_cannot_break_a_header() {
+        let attribute =
+            |name: &str, lowercase| MetadataValue::Attribute { name: name.to_owned(), lowercase };
+        let wanted = [
+            ("USER", MetadataValue::Username),
+            ("MAIL", attribute("mail", true)),
+            ("NAME", attribute("cn", false)),
+            ("ABSENT", attribute("sn", false)),
+            ("GROUPS", MetadataValue::Groups { join: ",".to_owned() }),
+        ]
+        .map(|(name, value)| Metadata { name: name.to_owned(), value });
+        let mut attributes = Attributes::default();
+        attributes.add("mail", ["Alice@Example.COM".to_owned(), "second@x".to_owned()]);
+        attributes.add("cn", ["Al\r\nX-Admin: 1\u{85}\u{7f}ice".to_owned()]);
+        let groups = vec!["dev".to_owned(), "ops".to_owned()];
+        let entry = Entry { id: String::new(), username: String::new(), attributes, groups };
+        let told = shape(&wanted, "alice", &entry);
+        let told: Vec<_> =
+            told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("USER", "alice"),
+                ("MAIL", "alice@example.com"),
+                ("NAME", "Al  X-Admin: 1  ice"),
+                ("GROUPS", "dev,ops"),
+            ]
+        );
+    }
+}

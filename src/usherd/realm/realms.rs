@@ -1,0 +1,125 @@
+//! All realms of a configuration: which one a request means, and what its client is told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Refusal, Verdict};
+
+use super::username::Typed;
+use super::{No, Realm};
+use crate::config::Settings;
+
+/// The realms of one configuration.
+pub struct Realms {
+    by_name: BTreeMap<String, Arc<Realm>>,
+    by_domain: HashMap<String, Arc<Realm>>,
+    default: Option<Arc<Realm>>,
+    request_timeout: Duration,
+}
+
+impl Realms {
+    /// Opens the realms. Those that are configured as in `before` are taken over with all they
+    /// know and hold.
+    ///
+    /// # Errors
+    /// A text for people, where a realm cannot even be begun with.
+    pub fn open(settings: &Settings, before: Option<&Self>) -> Result<Self, String> {
+        let request_timeout = settings.listen.request_timeout;
+        let before = before.filter(|before| before.request_timeout == request_timeout);
+        let mut by_name = BTreeMap::new();
+        let mut by_domain = HashMap::new();
+        for (name, wanted) in &settings.realms {
+            let same = before
+                .and_then(|before| before.by_name.get(name))
+                .filter(|realm| realm.settings == *wanted);
+            let realm = match same {
+                Some(realm) => Arc::clone(realm),
+                None => Arc::new(
+                    Realm::open(wanted, request_timeout)
+                        .map_err(|error| format!("realm {name}: {error}"))?,
+                ),
+            };
+            for domain in &wanted.usernames.domains {
+                by_domain.insert(domain.clone(), Arc::clone(&realm));
+            }
+            by_name.insert(name.clone(), realm);
+        }
+        let default = settings.default_realm.as_ref().and_then(|name| by_name.get(name)).cloned();
+        Ok(Self { by_name, by_domain, default, request_timeout })
+    }
+
+    /// Is this the user's password, and do the rules hold?
+    pub async fn authenticate(
+        &self,
+        query: &Query,
+        password: &Password,
+        deadline: Instant,
+    ) -> Verdict {
+        let typed = Typed::new(&query.user);
+        let answer = match self.choose(query, &typed) {
+            Ok(realm) => realm.authenticate(&typed, password, query, deadline).await,
+            Err(no) => Err(no),
+        };
+        answer.map_or_else(refuse, Verdict::Granted)
+    }
+
+    /// Who is this user, authenticated elsewhere, and do the rules hold?
+    pub async fn lookup(&self, query: &Query, deadline: Instant) -> Verdict {
+        let typed = Typed::new(&query.user);
+        let answer: Result<Identity, No> = match self.choose(query, &typed) {
+            Ok(realm) => realm.lookup(&typed, query, deadline).await,
+            Err(no) => Err(no),
+        };
+        answer.map_or_else(refuse, Verdict::Found)
+    }
+
+    /// How each realm is.
+    pub fn status(&self) -> Vec<RealmStatus> {
+        self.by_name.values().map(|realm| realm.status()).collect()
+    }
+
+    /// The realm that the request names, else the one of the user's domain, else the default.
+    fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Arc<Realm>, No> {
+        let realm = match &query.realm {
+            Some(name) => self.by_name.get(name),
+            None => typed
+                .domain()
+                .and_then(|domain| self.by_domain.get(&domain))
+                .or(self.default.as_ref()),
+        };
+        realm.ok_or_else(|| {
+            No::UnknownRealm(match &query.realm {
+                Some(name) => {
+                    let known: Vec<_> = self.by_name.keys().map(String::as_str).collect();
+                    format!("no realm {name:?}; the configuration has: {}", known.join(", "))
+                }
+                None => "the request names no realm and there is no default_realm".to_owned(),
+            })
+        })
+    }
+}
+
+/// The one place where an inner "no" becomes what the client is told.
+fn refuse(no: No) -> Verdict {
+    match no {
+        No::BadCredentials(text) => Verdict::Denied(Refusal::new(Reason::BadCredentials, text)),
+        No::Nobody(text) => Verdict::NotFound(Refusal::new(Reason::NoSuchUser, text)),
+        No::Barred(reason) => {
+            Verdict::Denied(Refusal::new(reason, "the directory does not let this account in"))
+        }
+        No::Ambiguous => Verdict::Denied(Refusal::new(
+            Reason::AmbiguousUser,
+            "more than one entry matches this user name; narrow the realm's filter or base_dn",
+        )),
+        No::Rule(rule) => {
+            Verdict::Denied(Refusal::new(Reason::Rule, format!("the rule {rule:?} does not hold")))
+        }
+        No::Unavailable(unavailable) => {
+            Verdict::Unavailable(Refusal::new(unavailable.reason, unavailable.message))
+        }
+        No::UnknownRealm(text) => Verdict::Invalid(Refusal::new(Reason::UnknownRealm, text)),
+        No::BadRequest(text) => Verdict::Invalid(Refusal::new(Reason::BadRequest, text)),
+    }
+}

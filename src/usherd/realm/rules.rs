@@ -1,0 +1,62 @@
+//! Rules: what must hold of a user beside a right password.
+
+use crate::config::{Rule, Test};
+use crate::directory::Entry;
+
+/// The first rule that does not hold.
+pub(super) fn broken<'a>(
+    rules: impl IntoIterator<Item = &'a Rule>,
+    entry: &Entry,
+) -> Option<&'a Rule> {
+    rules.into_iter().find(|rule| !holds(rule, entry))
+}
+
+/// Names and values are compared whole and without case, as directories compare them:
+/// `admin` is not `administrators-x`.
+fn holds(rule: &Rule, entry: &Entry) -> bool {
+    let (has, wanted) = match &rule.test {
+        Test::Group(names) => (entry.groups.as_slice(), names),
+        Test::Attribute { name, values } => (entry.attributes.values(name), values),
+    };
+    has.iter().any(|value| wanted.iter().any(|other| same(value, other)))
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// The attribute that a rule looks at.
+pub(super) fn attribute(rule: &Rule) -> Option<&str> {
+    match &rule.test {
+        Test::Group(_) => None,
+        Test::Attribute { name, .. } => Some(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::broken;
+    use crate::config::Rule;
+    use crate::directory::{Attributes, Entry};
+
+    #[test]
+    fn a_rule_holds_by_whole_values_in_any_case() {
+        let mut attributes = Attributes::default();
+        attributes.add("employeeType", ["Staff".to_owned()]);
+        let groups = vec!["dev".to_owned()];
+        let entry = Entry { id: String::new(), username: String::new(), attributes, groups };
+        for (text, holds) in [
+            ("group=dev", true),
+            ("group=ops|Dev", true),
+            ("group=de", false),
+            ("group=developers", false),
+            ("attribute:employeetype=staff", true),
+            ("attribute:employeeType=contractor|staff", true),
+            ("attribute:employeeType=contractor", false),
+            ("attribute:absent=staff", false),
+        ] {
+            let rule = Rule::parse(text).expect(text);
+            assert_eq!(broken([&rule], &entry).is_none(), holds, "{text}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `CORP\alice`, `alice@CORP.EXAMPLE` and `Alice` are one user, where the realm says so.
+
+use usher_protocol::MAX_USER;
+
+use crate::config::{Case, StripDomain, Usernames};
+
+/// A name as somebody typed it, taken apart once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Typed<'a> {
+    whole: &'a str,
+    /// The user and the domain, if there is one.
+    parts: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Typed<'a> {
+    /// The last `@` divides, else the first `\`. A Kerberos name may have an escaped `@` before
+    /// the last; what is left of it stays in the user part.
+    pub(super) fn new(whole: &'a str) -> Self {
+        let parts = whole
+            .rsplit_once('@')
+            .or_else(|| whole.split_once('\\').map(|(domain, user)| (user, domain)));
+        Self { whole, parts }
+    }
+
+    /// The domain, in lower case as realms list them.
+    pub(super) fn domain(&self) -> Option<String> {
+        self.parts.map(|(_, domain)| domain.to_lowercase())
+    }
+
+    /// The name that the realm's directory is asked for. An unlisted domain stays: it means
+    /// another person. None for names that no directory has and that need not be sent to any.
+    pub(super) fn canonical(&self, rules: &Usernames) -> Option<String> {
+        let name = match (rules.strip, self.parts) {
+            (StripDomain::Any, Some((user, _))) => user,
+            (StripDomain::Listed, Some((user, domain)))
+                if rules.domains.contains(&domain.to_lowercase()) =>
+            {
+                user
+            }
+            _ => self.whole,
+        };
+        if name.is_empty() || name.len() > MAX_USER || name.contains('\0') {
+            return None;
+        }
+        Some(in_case(name, rules.case))
+    }
+}
+
+/// The name in the case that the realm tells.
+pub(super) fn in_case(name: &str, case: Case) -> String {
+    match case {
+        Case::Lower => name.to_lowercase(),
+        Case::Keep => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Typed;
+    use crate::config::{Case, StripDomain, Usernames};
+
+    fn canonical(name: &str, strip: StripDomain) -> Option<String> {
+        let domains = vec!["corp".to_owned(), "corp.example.com".to_owned()];
+        Typed::new(name).canonical(&Usernames { domains, strip, case: Case::Lower })
+    }
+
+    #[test]
+    fn listed_domains_are_cut_off_once_whatever_their_case() {
+        for name in ["alice", "Alice", r"CORP\alice", r"corp\ALICE", "alice@Corp.Example.COM"] {
+            assert_eq!(canonical(name, StripDomain::Listed).as_deref(), Some("alice"), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unlisted_domain_means_another_person() {
+        for name in [
+            "alice@other.org",
+            r"other\alice",
+            "alice/admin@other.org",
+            r"alice@corp\x",
+            r"corp\alice@other.org",
+        ] {
+            assert_eq!(canonical(name, StripDomain::Listed).as_deref(), Some(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_domain_inside_stays() {
+        let name = r"alice\@evil.example@corp";
+        let expected = Some(r"alice\@evil.example");
+        assert_eq!(canonical(name, StripDomain::Listed).as_deref(), expected);
+        assert_eq!(canonical(name, StripDomain::Any).as_deref(), expected);
+    }
+
+    #[test]
+    fn never_keeps_and_any_cuts() {
+        assert_eq!(canonical("a@corp", StripDomain::Never).as_deref(), Some("a@corp"));
+        assert_eq!(canonical("a@x.org", StripDomain::Any).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn names_that_nobody_has_are_not_sent_anywhere() {
+        let long = "x".repeat(257);
+        for name in ["", "@corp", r"corp\", "a\0b", &long] {
+            assert_eq!(canonical(name, StripDomain::Listed), None, "{name:?}");
+        }
+    }
+}

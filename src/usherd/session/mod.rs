@@ -1,0 +1,227 @@
+//! One connection: frames in, answers out, each by its deadline.
+
+mod reader;
+mod seat;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use usher_protocol::{Answer, Call, Query, Reason, Refusal, Reply, Request, Verdict, frame};
+use zeroize::Zeroizing;
+
+use crate::config::Peers;
+use crate::control::Control;
+use crate::telemetry;
+use reader::{Reader, Trouble};
+
+pub use seat::Seat;
+
+/// Who is at the other end (SO_PEERCRED), and through which door.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Came through the admin socket.
+    pub admin: bool,
+}
+
+/// An answer's bytes. The turn is given back when they have been written: a client that does not
+/// read its answers gets no more of them.
+type Outgoing = (Zeroizing<Vec<u8>>, OwnedSemaphorePermit);
+
+/// Serves a connection until it ends, is given up, or the daemon stops. Requests that were read
+/// are answered in any case.
+pub async fn serve(
+    stream: UnixStream,
+    peer: Peer,
+    seat: Arc<Seat>,
+    control: Arc<Control>,
+    stop: CancellationToken,
+) {
+    let listen = control.rules().listen.clone();
+    let (read, write) = stream.into_split();
+    let (outbox, outgoing) = mpsc::channel(listen.max_in_flight);
+    let writer = tokio::spawn(write_answers(write, outgoing, listen.request_timeout));
+    let session = Session {
+        peer,
+        seat,
+        control,
+        outbox,
+        turns: Arc::new(Semaphore::new(listen.max_in_flight)),
+        patience: listen.request_timeout,
+    };
+    let mut reader = Reader::new(read);
+    tokio::select! {
+        () = session.read_requests(&mut reader) => {}
+        () = session.outbox.closed() => {}
+        () = session.seat.given_up() => {}
+        () = stop.cancelled() => {}
+    }
+    // The writer ends when the last request under way has handed its answer over.
+    drop(session);
+    let _ = writer.await;
+}
+
+struct Session {
+    peer: Peer,
+    seat: Arc<Seat>,
+    control: Arc<Control>,
+    outbox: Sender<Outgoing>,
+    turns: Arc<Semaphore>,
+    /// For the rest of a frame, and for an answer to be taken.
+    patience: Duration,
+}
+
+impl Session {
+    async fn read_requests<R: tokio::io::AsyncRead + Unpin>(&self, reader: &mut Reader<R>) {
+        loop {
+            let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
+                return;
+            };
+            if !reader.wait().await {
+                return;
+            }
+            let work = self.seat.work(Instant::now());
+            match timeout(self.patience, reader.request()).await {
+                Ok(Ok(request)) => self.answer(request, turn, work),
+                Ok(Err(Trouble::Gone)) => return,
+                Ok(Err(Trouble::Frame(error))) => {
+                    return self.complain(error.to_string(), turn).await;
+                }
+                Err(_) => {
+                    let text = format!("the rest of a frame did not come in {:?}", self.patience);
+                    return self.complain(text, turn).await;
+                }
+            }
+        }
+    }
+
+    /// Answers in a task of its own, so that requests overtake each other.
+    fn answer(&self, request: Request, turn: OwnedSemaphorePermit, work: seat::Work) {
+        let (control, peer, outbox) = (Arc::clone(&self.control), self.peer, self.outbox.clone());
+        let received = Instant::now();
+        tokio::spawn(async move {
+            let answer = answer(&control, peer, request, received).await;
+            send(&outbox, &answer, turn).await;
+            drop(work);
+        });
+    }
+
+    /// Says what could not be read. The connection is closed then: where the next frame would
+    /// begin is unknown.
+    async fn complain(&self, text: String, turn: OwnedSemaphorePermit) {
+        self.control.counters.malformed_frame();
+        if self.control.complaints.due(Instant::now()) {
+            tracing::warn!(uid = self.peer.uid, "closed a connection: {text}");
+        }
+        let verdict = Verdict::Invalid(Refusal::new(Reason::BadRequest, text));
+        send(&self.outbox, &Answer { id: 0, reply: Reply::Verdict(verdict) }, turn).await;
+    }
+}
+
+/// The road begins: may this peer ask this, and by when must it be answered?
+async fn answer(control: &Control, peer: Peer, request: Request, received: Instant) -> Answer {
+    let rules = control.rules();
+    let limit = rules.listen.request_timeout;
+    let wish = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+    let deadline = received + wish.map_or(limit, |wish| wish.min(limit));
+    let case = Case { control, peer, deadline };
+    let reply = match request.call {
+        Call::Authenticate(query, password) => {
+            let road = rules.realms.authenticate(&query, &password, deadline);
+            case.decide(&query, rules.access.authenticate.as_ref(), road).await
+        }
+        Call::Lookup(query) => {
+            let road = rules.realms.lookup(&query, deadline);
+            case.decide(&query, rules.access.lookup.as_ref(), road).await
+        }
+        Call::Status if peer.admin => control.status(received),
+        Call::Reload if peer.admin => control.reload().await,
+        Call::Status | Call::Reload => {
+            let text = "commands are given on the admin socket";
+            let refusal = Refusal::new(Reason::PeerNotAllowed, text);
+            Reply::Verdict(Verdict::Forbidden(refusal))
+        }
+    };
+    Answer { id: request.id, reply }
+}
+
+/// A question about a user: who asks, and until when.
+struct Case<'a> {
+    control: &'a Control,
+    peer: Peer,
+    deadline: Instant,
+}
+
+impl Case<'_> {
+    /// Takes the road, if this peer may and there is time.
+    async fn decide(
+        &self,
+        query: &Query,
+        listed: Option<&Peers>,
+        road: impl Future<Output = Verdict>,
+    ) -> Reply {
+        let verdict = if let Some(refusal) = refusal(self.peer, listed) {
+            Verdict::Forbidden(refusal)
+        } else if self.deadline <= Instant::now() {
+            overdue()
+        } else {
+            timeout_at(self.deadline, road).await.unwrap_or_else(|_| overdue())
+        };
+        self.control.counters.verdict(&verdict);
+        telemetry::decision(query, self.peer.uid, &verdict);
+        Reply::Verdict(verdict)
+    }
+}
+
+fn overdue() -> Verdict {
+    let text = "the request's deadline passed before there was an answer";
+    Verdict::Unavailable(Refusal::new(Reason::Deadline, text))
+}
+
+/// Why this peer may not ask this, if it may not.
+fn refusal(peer: Peer, listed: Option<&Peers>) -> Option<Refusal> {
+    let listed = listed?;
+    if listed.uids.contains(&peer.uid) || listed.gids.contains(&peer.gid) {
+        return None;
+    }
+    let text = format!("[access] does not list the user with id {} for this", peer.uid);
+    Some(Refusal::new(Reason::PeerNotAllowed, text))
+}
+
+/// Hands an answer to the writer; if that has ended, nobody waits for the answer any more.
+async fn send(outbox: &Sender<Outgoing>, answer: &Answer, turn: OwnedSemaphorePermit) {
+    let frame = frame::encode(answer).or_else(|error| {
+        let text = format!("the answer cannot be sent: {error}; tell fewer groups or attributes");
+        let refusal = Refusal::new(Reason::Overloaded, text);
+        let reply = Reply::Verdict(Verdict::Unavailable(refusal));
+        frame::encode(&Answer { id: answer.id, reply })
+    });
+    if let Ok(frame) = frame {
+        let _ = outbox.send((frame, turn)).await;
+    }
+}
+
+/// Writes answers in the order in which they are found. A client that does not take one in time
+/// loses its connection.
+async fn write_answers(
+    mut stream: OwnedWriteHalf,
+    mut outgoing: Receiver<Outgoing>,
+    patience: Duration,
+) {
+    while let Some((frame, turn)) = outgoing.recv().await {
+        match timeout(patience, stream.write_all(&frame)).await {
+            Ok(Ok(())) => drop(turn),
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A connection's place among the few that there are.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What the listener knows of a connection, to choose which to close when there are too many.
+#[derive(Debug)]
+pub struct Seat {
+    taken: Instant,
+    /// Requests being read or answered.
+    work: AtomicUsize,
+    /// When the last one came, in milliseconds after `taken`.
+    last: AtomicU64,
+    given_up: CancellationToken,
+}
+
+impl Seat {
+    /// A new connection's.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            taken: now,
+            work: AtomicUsize::new(0),
+            last: AtomicU64::new(0),
+            given_up: CancellationToken::new(),
+        }
+    }
+
+    /// Since when the connection has asked nothing; none if it waits for an answer.
+    pub fn idle_since(&self) -> Option<Instant> {
+        let idle = self.work.load(Ordering::Acquire) == 0;
+        let last = std::time::Duration::from_millis(self.last.load(Ordering::Relaxed));
+        idle.then(|| self.taken + last)
+    }
+
+    /// Closes the connection.
+    pub fn give_up(&self) {
+        self.given_up.cancel();
+    }
+
+    pub(super) async fn given_up(&self) {
+        self.given_up.cancelled().await;
+    }
+
+    /// A request begins; it ends when the value is dropped.
+    pub(super) fn work(self: &Arc<Self>, now: Instant) -> Work {
+        let since = now.saturating_duration_since(self.taken).as_millis();
+        self.last.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.work.fetch_add(1, Ordering::AcqRel);
+        Work(Arc::clone(self))
+    }
+}
+
+/// A request of a connection.
+pub(super) struct Work(Arc<Seat>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.work.fetch_sub(1, Ordering::AcqRel);
+    }
+}
