@@ -56,7 +56,9 @@ fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String
     }
     let mut names: Vec<String> = Vec::new();
     for (at, text) in written {
-        let Some(name) = findings.take("login_attribute", at.clone(), name::attribute(text)) else {
+        let Some(name) =
+            findings.take("login_attribute", at.clone(), name::filtered_attribute(text))
+        else {
             continue;
         };
         if names.iter().any(|other| other.eq_ignore_ascii_case(&name)) {

@@ -15,8 +15,6 @@ const GROUPS: [&str; 2] = ["base_dn", "filter"];
 const SHIELD: [&str; 2] = ["window", "block"];
 
 /// Values that are refused, with their spelling.
-const KINDS: [(Kind, &str); 3] =
-    [(Kind::Pam, "pam"), (Kind::Crowd, "crowd"), (Kind::Chain, "chain")];
 const REFERRALS: [(Referrals, &str); 1] = [(Referrals::Follow, "follow")];
 const FORMATS: [(Format, &str); 1] = [(Format::Htpasswd, "htpasswd")];
 
@@ -35,7 +33,6 @@ pub(super) fn in_file(file: &raw::File, findings: &mut Findings<'_>) {
 /// Refuses what a realm may not ask for. Values that mean "off" are let through.
 pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     keys("", realm.given(), &REALM, findings);
-    words("type", realm.r#type.as_ref(), &KINDS, findings);
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
     words("format", realm.format.as_ref(), &FORMATS, findings);
     off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
@@ -65,6 +62,21 @@ fn in_shield(shield: &raw::Shield, findings: &mut Findings<'_>) {
     keys("shield.", shield.given(), &SHIELD, findings);
     off("shield.failures", shield.failures.as_ref(), is_none, "0", findings);
     off("shield.per_client", shield.per_client.as_ref(), is_none, "0", findings);
+}
+
+/// The types of realm that can be built.
+pub(super) enum Supported {
+    Ldap,
+    Local,
+}
+
+/// The type of a realm, if this version has it.
+pub(super) fn kind(asked: Kind) -> Result<Supported, Fault> {
+    match asked {
+        Kind::Ldap => Ok(Supported::Ldap),
+        Kind::Local => Ok(Supported::Local),
+        Kind::Pam | Kind::Crowd | Kind::Chain => Err(Fault::new(told(asked.word()))),
+    }
 }
 
 /// How connections are secured, if this version can do that.

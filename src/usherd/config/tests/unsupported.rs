@@ -135,9 +135,13 @@ fn encrypted_connections_are_refused_and_are_the_default() {
 
 #[test]
 fn contradictions_are_told_before_what_is_merely_unsupported() {
-    for (word, scheme) in
-        [("start_tls", "ldaps"), ("plain", "ldaps"), ("ldaps", "ldap"), ("start_tls", "ldapi")]
-    {
+    for (word, scheme) in [
+        ("start_tls", "ldaps"),
+        ("plain", "ldaps"),
+        ("ldaps", "ldap"),
+        ("start_tls", "ldapi"),
+        ("ldaps", "ldapi"),
+    ] {
         let host = if scheme == "ldapi" { "%2Frun%2Fldapi" } else { "localhost" };
         let lines = format!("connection_security = \"{word}\"\nhost = \"{scheme}://{host}\"");
         assert_eq!(
@@ -162,4 +166,10 @@ fn urls_without_encryption_mean_plain() {
         let loaded = read(&secured(&format!("host = \"{host}\""))).unwrap();
         assert_eq!(loaded.warnings, Vec::<String>::new());
     }
+}
+
+#[test]
+fn the_whole_language_is_known() {
+    let problems = problems(include_str!("everything.toml"));
+    assert_eq!(problems + "\n", include_str!("everything.txt"));
 }

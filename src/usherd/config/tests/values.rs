@@ -327,7 +327,7 @@ fn sockets_have_places_of_their_own() {
         problems(&format!("{LOCAL}[listen]\nsocket = \"/run/a\"\nadmin_socket = \"/run/a\"\n")),
         "usher.toml:5:16: socket and admin_socket are the same"
     );
-    let long = "x".repeat(108);
+    let long = "usher.toml:2:7: [realm.corp] needs base_dn".repeat(108);
     assert_eq!(
         problems(&format!("{LOCAL}[listen]\nsocket = \"/{long}\"\nadmin_socket = \"\"\n")),
         "usher.toml:4:10: socket is longer than a socket's path can be: 107 bytes\n\
@@ -383,4 +383,18 @@ fn what_is_refused_or_shown_never_holds_a_password() {
     let loaded = read(&realm("\"s3cret\"")).unwrap();
     assert!(!format!("{loaded:?}").contains("s3cret"));
     assert!(!crate::config::print(&loaded.settings).contains("s3cret"));
+}
+
+#[test]
+fn a_realm_without_a_table_header_has_a_place_too() {
+    assert_eq!(
+        problems(
+            "default_realm = \"corp\"\nrealm.corp.type = \"ldap\"\nrealm.corp.host = \"ldap://localhost\"\n"
+        ),
+        "usher.toml:2:7: [realm.corp] needs base_dn"
+    );
+    assert_eq!(
+        problems("[realm.corp.groups]\nattribute = \"memberOf\"\n"),
+        "usher.toml:1:8: [realm.corp] needs a type: \"ldap\" or \"local\""
+    );
 }
