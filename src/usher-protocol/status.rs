@@ -83,6 +83,8 @@ pub enum HostState {
     Up,
     /// It failed and is left alone for a while.
     Down,
+    /// It answers again, and is asked where no other host can be, until it has proved stable.
+    Proving,
 }
 
 impl HostState {
@@ -92,6 +94,7 @@ impl HostState {
             Self::Untried => "untried",
             Self::Up => "up",
             Self::Down => "down",
+            Self::Proving => "proving",
         }
     }
 }

@@ -287,4 +287,10 @@ pub struct Pool {
     pub connect_timeout: Duration,
     /// Longest wait for the answer to one operation.
     pub operation_timeout: Duration,
+    /// When the next host is asked as well.
+    pub hedge_after: Duration,
+    /// How long a connection may be idle before it is asked whether it is still there.
+    pub idle_probe: Duration,
+    /// How old a connection may become.
+    pub max_age: Duration,
 }

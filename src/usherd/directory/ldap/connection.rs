@@ -1,7 +1,6 @@
 //! One connection: opened, bound, asked, each within its time.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ldap3::{
@@ -26,21 +25,18 @@ const USER_TIMEOUT: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is asked of a server.
-pub(super) struct Search<'a> {
-    pub(super) base: &'a str,
+pub(super) struct Search {
+    pub(super) base: String,
     pub(super) scope: Scope,
     pub(super) filter: String,
-    pub(super) attributes: Vec<&'a str>,
+    pub(super) attributes: Vec<String>,
 }
 
 /// A connection, and the task that moves its bytes.
 pub(super) struct Connection {
-    id: u64,
     ldap: Ldap,
     driver: JoinHandle<()>,
 }
-
-static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Drop for Connection {
     /// The driver may hang in a write to a stopped server; it does not end by itself then.
@@ -62,7 +58,7 @@ impl Connection {
                     tracing::debug!("an LDAP connection ended: {error}");
                 }
             });
-            Ok(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), ldap, driver })
+            Ok(Self { ldap, driver })
         };
         match timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(connection),
@@ -111,35 +107,10 @@ impl Connection {
         }
     }
 
-    /// A second way to the same connection; operations on both travel side by side.
-    pub(super) fn searcher(&self) -> Searcher {
-        Searcher { connection: self.id, ldap: self.ldap.clone() }
-    }
-
-    pub(super) fn id(&self) -> u64 {
-        self.id
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_finished()
-    }
-}
-
-/// Searches on a shared connection.
-pub(super) struct Searcher {
-    connection: u64,
-    ldap: Ldap,
-}
-
-impl Searcher {
-    pub(super) fn connection_id(&self) -> u64 {
-        self.connection
-    }
-
     /// At most two entries: whoever matches a login is one, or too many.
     pub(super) async fn search(
-        &mut self,
-        search: &Search<'_>,
+        &self,
+        search: &Search,
         limit: Duration,
     ) -> Result<Vec<SearchEntry>, Failure> {
         match timeout(limit, self.stream(search)).await {
@@ -149,11 +120,31 @@ impl Searcher {
         }
     }
 
+    /// Whether the server answers at all, whatever it says: it reads the rootDSE (RFC 4512 5.1).
+    pub(super) async fn probe(&self, limit: Duration) -> Result<(), Failure> {
+        let root = Search {
+            base: String::new(),
+            scope: Scope::Base,
+            filter: "(objectClass=*)".to_owned(),
+            attributes: vec!["1.1".to_owned()],
+        };
+        match self.search(&root, limit).await {
+            Ok(_) | Err(Failure::Answer(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Ends it, whoever still uses it.
+    pub(super) fn close(&self) {
+        self.driver.abort();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
     /// The streaming search, finished: ldap3's plain one leaks its message id.
-    async fn stream(
-        &mut self,
-        search: &Search<'_>,
-    ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
+    async fn stream(&self, search: &Search) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
         const MOST: usize = 2;
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
@@ -161,10 +152,11 @@ impl Searcher {
             Scope::Subtree => ldap3::Scope::Subtree,
         };
         let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(2);
-        let mut stream = self
-            .ldap
+        // Handles of one connection share it; their operations travel side by side.
+        let mut ldap = self.ldap.clone();
+        let mut stream = ldap
             .with_search_options(options)
-            .streaming_search(search.base, scope, &search.filter, search.attributes.clone())
+            .streaming_search(&search.base, scope, &search.filter, &search.attributes)
             .await?;
         let mut entries = Vec::new();
         while let Some(entry) = stream.next().await? {
@@ -184,7 +176,7 @@ impl Searcher {
 fn judge(
     entries: Vec<SearchEntry>,
     result: &LdapResult,
-    search: &Search<'_>,
+    search: &Search,
 ) -> Result<Vec<SearchEntry>, Failure> {
     match result.rc {
         0 => Ok(entries),

@@ -5,6 +5,8 @@ mod entry;
 mod filter;
 mod health;
 mod host;
+mod keeper;
+mod lanes;
 mod pool;
 
 use std::pin::Pin;
@@ -28,17 +30,16 @@ impl Ldap {
         Self { settings: settings.clone(), pool: Pool::open(realm, settings) }
     }
 
-    fn search<'a>(&'a self, user: &str, attributes: &'a [String]) -> Search<'a> {
-        let mut wanted: Vec<&str> = Vec::with_capacity(attributes.len() + 2);
-        let own = self.settings.login_attributes.iter().map(String::as_str);
-        let groups = self.settings.groups.iter().map(|groups| groups.attribute.as_str());
-        for name in own.chain(groups).chain(attributes.iter().map(String::as_str)) {
+    fn search(&self, user: &str, attributes: &[String]) -> Search {
+        let mut wanted: Vec<String> = Vec::with_capacity(attributes.len() + 2);
+        let groups = self.settings.groups.iter().map(|groups| &groups.attribute);
+        for name in self.settings.login_attributes.iter().chain(groups).chain(attributes) {
             if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                wanted.push(name);
+                wanted.push(name.clone());
             }
         }
         Search {
-            base: &self.settings.base_dn,
+            base: self.settings.base_dn.clone(),
             scope: self.settings.scope,
             filter: filter::of_user(
                 self.settings.filter.as_ref(),
@@ -58,7 +59,7 @@ impl Directory for Ldap {
         deadline: Instant,
     ) -> Saying<'a, Found> {
         Box::pin(async move {
-            let mut entries = self.pool.search(&self.search(user, attributes), deadline).await?;
+            let mut entries = self.pool.search(self.search(user, attributes), deadline).await?;
             Ok(match (entries.pop(), entries.is_empty()) {
                 (None, _) => Found::Nobody,
                 (Some(found), true) => Found::One(entry::read(found, user, &self.settings)),
