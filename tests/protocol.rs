@@ -101,7 +101,7 @@ fn garbage_closes_that_connection_alone_and_is_counted_but_hardly_logged() {
     let daemon = start();
     let mut other = daemon.wire();
     assert_found(&mut other);
-    let (start, before) = (Instant::now(), daemon.log().lines().count());
+    let start = Instant::now();
     for _ in 0..25 {
         for garbage in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], b"\0\0\0\x03\x01AA"] {
             let mut wire = daemon.wire();
@@ -113,7 +113,7 @@ fn garbage_closes_that_connection_alone_and_is_counted_but_hardly_logged() {
     assert_found(&mut other);
     let status = daemon.status();
     assert_eq!(status["counters"]["malformed_frames"], 50, "{status}");
-    let logged = daemon.log().lines().count() - before;
+    let logged = daemon.log().matches("WARN").count();
     let seconds = usize::try_from(start.elapsed().as_secs()).expect("few");
     assert!((1..=seconds + 2).contains(&logged), "{logged} lines: {}", daemon.log());
 }
@@ -199,8 +199,13 @@ fn a_client_written_from_the_specification_alone_is_answered_as_usherctl_is() {
     ];
     for (question, input) in questions {
         let theirs = python(&daemon, question, input);
-        let json: Value = serde_json::from_str(&theirs.stdout).expect("JSON");
-        let ours = daemon.ctl_json(question, input);
+        let mut json: Value = serde_json::from_str(&theirs.stdout).expect("JSON");
+        let mut ours = daemon.ctl_json(question, input);
+        // The second to ask may be answered from what the first learnt.
+        for answer in [&mut json, &mut ours.json] {
+            let members = answer.as_object_mut().expect("an object");
+            members.retain(|name, _| !["source", "age_s"].contains(&name.as_str()));
+        }
         assert_eq!((theirs.code, json), (ours.code, ours.json), "{question:?}");
     }
 }
