@@ -113,7 +113,7 @@ fn garbage_closes_that_connection_alone_and_is_counted_but_hardly_logged() {
     assert_found(&mut other);
     let status = daemon.status();
     assert_eq!(status["counters"]["malformed_frames"], 50, "{status}");
-    let logged = daemon.log().matches("WARN").count();
+    let logged = daemon.log().lines().filter(|line| line.contains("closed a connection")).count();
     let seconds = usize::try_from(start.elapsed().as_secs()).expect("few");
     assert!((1..=seconds + 2).contains(&logged), "{logged} lines: {}", daemon.log());
 }
@@ -201,10 +201,11 @@ fn a_client_written_from_the_specification_alone_is_answered_as_usherctl_is() {
         let theirs = python(&daemon, question, input);
         let mut json: Value = serde_json::from_str(&theirs.stdout).expect("JSON");
         let mut ours = daemon.ctl_json(question, input);
-        // The second to ask may be answered from what the first learnt.
+        // Whoever asks second is answered from memory.
         for answer in [&mut json, &mut ours.json] {
-            let members = answer.as_object_mut().expect("an object");
-            members.retain(|name, _| !["source", "age_s"].contains(&name.as_str()));
+            let answer = answer.as_object_mut().expect("an object");
+            answer.remove("source");
+            answer.remove("age_s");
         }
         assert_eq!((theirs.code, json), (ours.code, ours.json), "{question:?}");
     }

@@ -8,12 +8,10 @@ pub(super) fn shape(wanted: &[Metadata], user: &str, entry: &Entry) -> Vec<(Stri
     let told = |item: &Metadata| {
         let value = match &item.value {
             MetadataValue::Username => Some(user.to_owned()),
-            MetadataValue::Attribute { name, lowercase } => {
-                entry
-                    .attributes
-                    .first(name)
-                    .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() })
-            }
+            MetadataValue::Attribute { name, lowercase } => entry
+                .attributes
+                .first(name)
+                .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() }),
             MetadataValue::Groups { join } => {
                 (!entry.groups.is_empty()).then(|| entry.groups.join(join))
             }
