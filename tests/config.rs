@@ -43,6 +43,16 @@ fn sample() -> String {
 }
 
 #[test]
+fn the_check_reads_the_users_of_a_local_realm() {
+    let folder = daemon::folder("[realm.home]\ntype = \"local\"\nfile = \"absent.toml\"\n");
+    let file = folder.path().join("usher.toml");
+    let refused = run("usherd", &["--config", &file.to_string_lossy(), "--check"]);
+    assert_eq!(refused.code, 2, "{refused:#?}");
+    assert!(refused.stderr.contains("realm home: users file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("absent.toml"), "{}", refused.stderr);
+}
+
+#[test]
 fn the_sample_configuration_passes_the_check_as_it_is() {
     let output = usherd("--check", &sample()).success();
     assert_eq!(output.stderr, "");

@@ -11,7 +11,7 @@ pub struct Status {
     pub uptime_s: u64,
     /// Seconds since the configuration was last read.
     pub configured_s: u64,
-    /// Open connections, this one included.
+    /// Open connections for requests.
     pub connections: u64,
     /// Most connections allowed.
     pub max_connections: u64,
