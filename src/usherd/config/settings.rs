@@ -36,7 +36,7 @@ pub struct Listen {
     pub socket_group: Option<(String, u32)>,
     /// Where `usherctl` gives commands.
     pub admin_socket: PathBuf,
-    /// Most connections at once, over both sockets.
+    /// Most connections at once, beside those to the admin socket.
     pub max_connections: usize,
     /// Most requests in work for one connection.
     pub max_in_flight: usize,
