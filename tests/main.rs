@@ -19,6 +19,7 @@ mod access;
 mod architecture;
 mod config;
 mod demo;
+mod failover;
 mod ldap;
 mod local;
 mod manual;

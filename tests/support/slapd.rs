@@ -53,7 +53,12 @@ pub(crate) struct Operations {
 impl Slapd {
     /// A running server.
     pub(crate) fn start() -> Self {
-        let mut slapd = Self::stopped();
+        Self::start_with("")
+    }
+
+    /// A running server with these lines at the head of its configuration.
+    pub(crate) fn start_with(lines: &str) -> Self {
+        let mut slapd = Self::stopped_with(lines);
         while !slapd.try_start() {
             slapd.port = free_port();
         }
@@ -62,8 +67,13 @@ impl Slapd {
 
     /// A server with its data loaded and its port chosen, but not running.
     pub(crate) fn stopped() -> Self {
+        Self::stopped_with("")
+    }
+
+    fn stopped_with(lines: &str) -> Self {
         let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
         let configuration = CONFIGURATION.replace("@DIR@", &folder.path().to_string_lossy());
+        let configuration = format!("{lines}{configuration}");
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
         let slapd = Self { process: None, port: free_port(), folder };
