@@ -17,6 +17,7 @@ mod support;
 
 mod access;
 mod architecture;
+mod client;
 mod config;
 mod demo;
 mod failover;
