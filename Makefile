@@ -41,8 +41,11 @@ check:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
 	$(CARGO) deny check --hide-inclusion-graph bans licenses sources
 
-build $(PROGRAMS):
+build:
 	$(CARGO) build --release -p usherd -p usherctl
+
+$(PROGRAMS) &:
+	$(MAKE) build
 
 # What is built is installed as it is: root need not have cargo.
 install: $(PROGRAMS)
