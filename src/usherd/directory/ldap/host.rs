@@ -11,6 +11,7 @@ use usher_protocol::HostStatus;
 
 use super::Failure;
 use super::connection::{Connection, Search, Searcher};
+use super::endpoint::Endpoint;
 use super::health::Health;
 use crate::config;
 use crate::directory::Verification;
@@ -20,7 +21,7 @@ const MAX_IN_FLIGHT: usize = 32;
 
 /// A server and the connections to it.
 pub(super) struct Host {
-    address: config::Host,
+    endpoint: Endpoint,
     account: config::Account,
     pool: config::Pool,
     search_lanes: Vec<SearchLane>,
@@ -37,21 +38,28 @@ struct SearchLane {
 }
 
 impl Host {
-    pub(super) fn new(realm: &str, address: &config::Host, settings: &config::Ldap) -> Self {
+    /// An error for people, where the server's name does not do.
+    pub(super) fn new(
+        realm: &str,
+        address: &config::Host,
+        settings: &config::Ldap,
+    ) -> Result<Self, String> {
+        let endpoint = Endpoint::new(realm, address, &settings.security)?;
         let lane = || SearchLane {
             connection: AsyncMutex::new(None),
             turns: Semaphore::new(MAX_IN_FLIGHT),
         };
-        Self {
-            address: address.clone(),
+        let health = Arc::new(Health::new(realm, endpoint.url()));
+        Ok(Self {
+            endpoint,
             account: settings.account.clone(),
             pool: settings.pool.clone(),
             search_lanes: (0..settings.pool.search_lanes).map(|_| lane()).collect(),
             next_lane: AtomicUsize::new(0),
             idle_binds: Mutex::new(Vec::new()),
             bind_turns: Semaphore::new(settings.pool.bind_lanes),
-            health: Arc::new(Health::new(realm, url(address))),
-        }
+            health,
+        })
     }
 
     /// Searches on a lane. A lane that was open before may have died meanwhile; then the search
@@ -106,7 +114,7 @@ impl Host {
             let reused = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => Connection::open(&self.address, self.connect_limit(deadline)).await?,
+                None => Connection::open(&self.endpoint, self.connect_limit(deadline)).await?,
             };
             match connection.bind(dn, password, self.limit(deadline)).await {
                 Ok(result) => {
@@ -160,7 +168,7 @@ impl Host {
     }
 
     async fn open_search_lane(&self, deadline: Instant) -> Result<Connection, Failure> {
-        let mut connection = Connection::open(&self.address, self.connect_limit(deadline)).await?;
+        let mut connection = Connection::open(&self.endpoint, self.connect_limit(deadline)).await?;
         connection.bind_account(&self.account, self.limit(deadline)).await?;
         Ok(connection)
     }
@@ -187,17 +195,6 @@ impl SearchLane {
 /// Waits for a turn, but not past the deadline.
 async fn in_time<T>(deadline: Instant, turn: impl Future<Output = T>) -> Result<T, Failure> {
     timeout_at(deadline, turn).await.map_err(|_| Failure::Busy)
-}
-
-/// The address as an LDAP URL (RFC 4516).
-fn url(host: &config::Host) -> String {
-    match host {
-        config::Host::Tcp(name, port) if name.contains(':') => format!("ldap://[{name}]:{port}"),
-        config::Host::Tcp(name, port) => format!("ldap://{name}:{port}"),
-        config::Host::Unix(path) => {
-            format!("ldapi://{}", path.display().to_string().replace('/', "%2F"))
-        }
-    }
 }
 
 /// RFC 4511 4.2.2 and appendix A: which codes are the directory's "no".

@@ -21,14 +21,15 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        let hosts: Vec<_> =
-            settings.hosts.iter().map(|host| Arc::new(Host::new(realm, host, settings))).collect();
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        let open = |host| Host::new(realm, host, settings).map(Arc::new);
+        let hosts: Vec<_> = settings.hosts.iter().map(open).collect::<Result<_, _>>()?;
         let mut keepers = JoinSet::new();
         for host in &hosts {
             keepers.spawn(keep(Arc::clone(host)));
         }
-        Self { hosts, _keepers: keepers }
+        Ok(Self { hosts, _keepers: keepers })
     }
 
     /// The entries of the first host that answers.
