@@ -28,5 +28,6 @@ mod outage;
 mod protocol;
 mod reload;
 mod sockets;
+mod tls;
 mod usherctl;
 mod vectors;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use super::certificate::Certificate;
 use super::ldif::{self, PEOPLE, READER, READER_PASSWORD};
 use super::process::{self, Process};
 use super::programs::installed;
@@ -24,7 +25,7 @@ modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
 moduleload memberof.la
-
+@TLS@
 database mdb
 suffix "dc=example,dc=com"
 directory @DIR@/db
@@ -39,6 +40,8 @@ access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
 pub(crate) struct Slapd {
     process: Option<Process>,
     port: u16,
+    /// Where it speaks TLS from the first byte on, if it has a certificate.
+    tls_port: Option<u16>,
     folder: TempDir,
 }
 
@@ -56,29 +59,59 @@ impl Slapd {
         Self::start_with("")
     }
 
-    /// A running server with these lines at the head of its configuration.
+    /// A running server with these lines in its configuration.
     pub(crate) fn start_with(lines: &str) -> Self {
-        let mut slapd = Self::stopped_with(lines);
-        while !slapd.try_start() {
-            slapd.port = free_port();
-        }
+        let mut slapd = Self::configured(lines);
+        slapd.start_anywhere();
+        slapd
+    }
+
+    /// A running server with this certificate.
+    pub(crate) fn start_with_tls(certificate: &Certificate) -> Self {
+        let mut slapd = Self::with_tls(certificate, "");
+        slapd.start_anywhere();
+        slapd
+    }
+
+    /// As [`Self::stopped`], with this certificate; more lines of its configuration may say how
+    /// TLS is done, where `@DIR@` is the folder of its files.
+    pub(crate) fn with_tls(certificate: &Certificate, lines: &str) -> Self {
+        let files = "TLSCertificateFile @DIR@/own.pem\nTLSCertificateKeyFile @DIR@/own.key\n";
+        let mut slapd = Self::configured(&format!("{files}{lines}\n"));
+        slapd.show(certificate);
+        slapd.tls_port = Some(free_port());
         slapd
     }
 
     /// A server with its data loaded and its port chosen, but not running.
     pub(crate) fn stopped() -> Self {
-        Self::stopped_with("")
+        Self::configured("")
     }
 
-    fn stopped_with(lines: &str) -> Self {
+    /// As [`Self::stopped`], with these lines in its configuration.
+    pub(crate) fn configured(lines: &str) -> Self {
         let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
-        let configuration = CONFIGURATION.replace("@DIR@", &folder.path().to_string_lossy());
-        let configuration = format!("{lines}{configuration}");
+        let configuration = CONFIGURATION.replace("@TLS@", lines);
+        let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self { process: None, port: free_port(), folder };
+        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
         slapd.load();
         slapd
+    }
+
+    /// Starts it, on other ports if somebody has taken its own.
+    pub(crate) fn start_anywhere(&mut self) {
+        while !self.try_start() {
+            self.port = free_port();
+            self.tls_port = self.tls_port.map(|_| free_port());
+        }
+    }
+
+    /// The certificate that it will show after the next start.
+    pub(crate) fn show(&self, certificate: &Certificate) {
+        fs::write(self.path("own.pem"), &certificate.pem).expect("a certificate");
+        fs::write(self.path("own.key"), &certificate.key).expect("a key");
     }
 
     fn load(&self) {
@@ -101,7 +134,9 @@ impl Slapd {
         let ready = text_of(&log).matches("slapd starting").count() + 1;
         let mut slapd = Command::new(installed("slapd", PACKAGE));
         slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", "stats", "-h"]);
-        slapd.arg(format!("{}/ {}", self.url(), self.ldapi_url()));
+        let tls =
+            self.tls_port.map(|port| format!("ldaps://127.0.0.1:{port} ldaps://[::1]:{port}"));
+        slapd.arg(format!("{} {} {}", self.url(), self.ldapi_url(), tls.unwrap_or_default()));
         let mut process = Process::start(slapd, &log);
         let started = until("slapd", || {
             if text_of(&log).matches("slapd starting").count() == ready {
@@ -147,6 +182,15 @@ impl Slapd {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Its host and the port for TLS from the first byte on.
+    pub(crate) fn tls_host(&self) -> String {
+        format!("127.0.0.1:{}", self.tls_port())
+    }
+
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.tls_port.expect("it has a certificate")
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
     }
@@ -186,7 +230,8 @@ impl Slapd {
         text_of(&self.path("log"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

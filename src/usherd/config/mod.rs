@@ -21,6 +21,7 @@ mod rule;
 mod secret;
 mod settings;
 mod suggest;
+mod tls;
 mod units;
 mod unsupported;
 

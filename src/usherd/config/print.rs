@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Case, Directory, Host, Ldap, Listen, Metadata, MetadataValue, Origin, Peers, Pool,
-    Realm, Scope, Security, Settings, StripDomain,
+    Account, Case, CertificateChecks, Directory, Host, Ldap, Listen, Metadata, MetadataValue,
+    Origin, Peers, Pool, Realm, Scope, Security, Settings, StripDomain, Tls,
 };
 use super::units::{show_duration, show_size};
 
@@ -94,6 +94,8 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
 fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     let security = match ldap.security {
         Security::Plain => "plain",
+        Security::Ldaps(_) => "ldaps",
+        Security::StartTls(_) => "start_tls",
     };
     let scope = match ldap.scope {
         Scope::Base => "base",
@@ -102,6 +104,12 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     };
     let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
     writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
+    if let Some(used) = ldap.security.tls() {
+        tls(out, used)?;
+    }
+    if ldap.account == Account::External {
+        writeln!(out, "sasl = \"external\"")?;
+    }
     if let Account::Simple { dn, origin, .. } = &ldap.account {
         let password = match origin {
             Origin::Inline => text(MASK),
@@ -117,6 +125,25 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     writeln!(out, "search_scope = \"{scope}\"")?;
     writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
     writeln!(out, "referrals = \"ignore\"")
+}
+
+fn tls(out: &mut String, tls: &Tls) -> fmt::Result {
+    let checks = match tls.checks {
+        CertificateChecks::Never => "never",
+        CertificateChecks::Allow => "allow",
+        CertificateChecks::Try => "try",
+        CertificateChecks::Demand => "demand",
+        CertificateChecks::Hard => "hard",
+    };
+    writeln!(out, "certificate_checks = \"{checks}\"")?;
+    if let Some(path) = &tls.authorities.path {
+        writeln!(out, "ca_certificates = {}", text(path.display()))?;
+    }
+    if let Some(client) = &tls.client {
+        writeln!(out, "client_certificate = {}", text(client.certificate.display()))?;
+        writeln!(out, "client_key = {}", text(client.key.display()))?;
+    }
+    Ok(())
 }
 
 fn host(host: &Host) -> String {

@@ -5,11 +5,11 @@
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
-use super::raw::{self, Format, Kind, Quantity, Referrals, Security, Whole, Word};
-use super::{settings, units};
+use super::raw::{self, Format, Kind, Quantity, Referrals, Whole, Word};
+use super::units;
 
 /// Keys that are refused whatever they say.
-const REALM: [&str; 4] = ["certificate_checks", "ca_certificates", "directory", "user_dn"];
+const REALM: [&str; 2] = ["directory", "user_dn"];
 const GROUPS: [&str; 2] = ["base_dn", "filter"];
 const SHIELD: [&str; 2] = ["window", "block"];
 
@@ -72,15 +72,6 @@ pub(super) fn kind(asked: Kind) -> Result<Supported, Fault> {
         Kind::Ldap => Ok(Supported::Ldap),
         Kind::Local => Ok(Supported::Local),
         Kind::Pam | Kind::Crowd | Kind::Chain => Err(Fault::new(told(asked.word()))),
-    }
-}
-
-/// How connections are secured, if this version can do that.
-pub(super) fn security(asked: Security) -> Result<settings::Security, Fault> {
-    match asked {
-        Security::Plain => Ok(settings::Security::Plain),
-        Security::Ldaps | Security::StartTls => Err(Fault::new(told(asked.word()))
-            .hint("set connection_security = \"plain\" (passwords travel unencrypted!)")),
     }
 }
 

@@ -113,6 +113,6 @@ pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
         config::Directory::Local(local) => {
             Arc::new(local::Local::open(&realm.name, local, realm.usernames.case)?)
         }
-        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)),
+        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)?),
     })
 }

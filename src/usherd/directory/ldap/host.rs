@@ -8,6 +8,7 @@ use usher_protocol::HostStatus;
 
 use super::Failure;
 use super::connection::{Connection, Search};
+use super::endpoint::Endpoint;
 use super::health::Health;
 use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
 use crate::config;
@@ -15,7 +16,7 @@ use crate::directory::Verification;
 
 /// A server and the connections to it.
 pub(super) struct Host {
-    address: config::Host,
+    endpoint: Endpoint,
     account: config::Account,
     pub(super) pool: config::Pool,
     pub(super) searches: SearchLanes,
@@ -24,15 +25,22 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(realm: &str, address: &config::Host, settings: &config::Ldap) -> Self {
-        Self {
-            address: address.clone(),
+    /// An error for people, where the server's name does not do.
+    pub(super) fn new(
+        realm: &str,
+        address: &config::Host,
+        settings: &config::Ldap,
+    ) -> Result<Self, String> {
+        let endpoint = Endpoint::new(realm, address, &settings.security)?;
+        let health = Health::new(realm, endpoint.url());
+        Ok(Self {
+            endpoint,
             account: settings.account.clone(),
             pool: settings.pool.clone(),
             searches: SearchLanes::new(settings.pool.search_lanes),
             binds: BindLanes::new(settings.pool.bind_lanes),
-            health: Health::new(realm, url(address)),
-        }
+            health,
+        })
     }
 
     /// Searches on a shared lane. It may have died, with or without a word; then the search goes
@@ -132,7 +140,7 @@ impl Host {
 
     /// A connection, not bound yet.
     pub(super) async fn open(&self, limit: Duration) -> Result<Lane, Failure> {
-        Ok(Lane::new(Connection::open(&self.address, limit).await?, Instant::now()))
+        Ok(Lane::new(Connection::open(&self.endpoint, limit).await?, Instant::now()))
     }
 
     /// A connection bound as the account; `limit` is for the bind alone.
@@ -165,17 +173,6 @@ impl Host {
                 | Failure::Slow(_)),
             ) => self.health.failed(failure),
             Ok(_) | Err(Failure::Answer(_) | Failure::Deadline(_) | Failure::Busy) => {}
-        }
-    }
-}
-
-/// The address as an LDAP URL (RFC 4516).
-fn url(host: &config::Host) -> String {
-    match host {
-        config::Host::Tcp(name, port) if name.contains(':') => format!("ldap://[{name}]:{port}"),
-        config::Host::Tcp(name, port) => format!("ldap://{name}:{port}"),
-        config::Host::Unix(path) => {
-            format!("ldapi://{}", path.display().to_string().replace('/', "%2F"))
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Servers that speak LDAP (RFC 4511). The only room that knows ldap3.
 
 mod connection;
+mod endpoint;
 mod entry;
 mod filter;
+mod guard;
 mod health;
 mod host;
 mod keeper;
 mod lanes;
 mod pool;
+mod tls;
 
 use std::pin::Pin;
 
@@ -26,8 +29,9 @@ pub(super) struct Ldap {
 }
 
 impl Ldap {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        Self { settings: settings.clone(), pool: Pool::open(realm, settings) }
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        Ok(Self { settings: settings.clone(), pool: Pool::open(realm, settings)? })
     }
 
     fn search(&self, user: &str, attributes: &[String]) -> Search {

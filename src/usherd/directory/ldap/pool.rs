@@ -29,11 +29,12 @@ pub(super) struct Pool {
 type Searched = (Arc<Host>, Result<Vec<SearchEntry>, Failure>);
 
 impl Pool {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        let host = |address| Arc::new(Host::new(realm, address, settings));
-        let hosts: Vec<_> = settings.hosts.iter().map(host).collect();
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        let host = |address| Host::new(realm, address, settings).map(Arc::new);
+        let hosts: Vec<_> = settings.hosts.iter().map(host).collect::<Result<_, _>>()?;
         let keepers = hosts.iter().map(|host| keep(Arc::clone(host))).collect();
-        Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers }
+        Ok(Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers })
     }
 
     /// The entries of the first host that answers. One that takes long has the next as a rival;
