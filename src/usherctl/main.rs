@@ -12,6 +12,7 @@ mod escape;
 mod hash;
 mod report;
 mod secret;
+mod snippet;
 mod status;
 mod verdict;
 
@@ -47,6 +48,7 @@ fn run(cli: &Cli) -> Report {
         Command::Status => admin::status(&cli.global),
         Command::Reload => admin::reload(&cli.global),
         Command::HashPassword { scheme } => hash::run(*scheme),
+        Command::Snippet(asked) => snippet::run(asked),
         Command::Completions { shell } => completions(*shell),
     }
 }

@@ -3,11 +3,14 @@
 pub(crate) mod certificate;
 pub(crate) mod ctl;
 pub(crate) mod daemon;
+pub(crate) mod http;
 pub(crate) mod ldif;
 pub(crate) mod load;
+pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod proxy;
+pub(crate) mod shim;
 pub(crate) mod slapd;
 pub(crate) mod wire;
 
