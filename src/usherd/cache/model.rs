@@ -146,8 +146,8 @@ proptest! {
             }
             take(&cache, &digester, step, now);
             model.take(step, now);
-            for name in 0..NAMES.len() {
-                let who = match cache.identity(NAMES[name], now) {
+            for (name, text) in NAMES.into_iter().enumerate() {
+                let who = match cache.identity(text, now) {
                     Who::Fresh { identity, since, .. } => ("fresh", Some((identity.0, since))),
                     Who::Stale { identity, since } => ("stale", Some((identity.0, since))),
                     Who::Nobody => ("nobody", None),
@@ -155,12 +155,12 @@ proptest! {
                 };
                 let (kind, fact) = model.who(name, now);
                 let expected = (kind, fact.map(|(entry, since)| (ENTRIES[entry], since)));
-                prop_assert_eq!(who, expected, "{} after {:?}", NAMES[name], step);
+                prop_assert_eq!(who, expected, "{} after {:?}", text, step);
                 for (number, password) in PASSWORDS.iter().enumerate() {
-                    let digest = digester.digest(NAMES[name], &Password::from(*password));
-                    let memory = cache.password(NAMES[name], &digest, now);
+                    let digest = digester.digest(text, &Password::from(*password));
+                    let memory = cache.password(text, &digest, now);
                     let expected = model.password(name, number, now);
-                    prop_assert_eq!(memory, expected, "{} {}", NAMES[name], password);
+                    prop_assert_eq!(memory, expected, "{} {}", text, password);
                 }
             }
         }
