@@ -17,6 +17,7 @@ mod support;
 
 mod access;
 mod architecture;
+mod cache;
 mod config;
 mod demo;
 mod ldap;
@@ -25,6 +26,7 @@ mod manual;
 mod outage;
 mod protocol;
 mod reload;
+mod shield;
 mod sockets;
 mod usherctl;
 mod vectors;

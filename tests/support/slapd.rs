@@ -34,6 +34,14 @@ access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
 "#;
 
+/// Where accounts are locked: what to load, what to add to the configuration, and the policy.
+const PPOLICY: [&str; 3] = [
+    "moduleload ppolicy.la\n",
+    "rootdn \"cn=manager,dc=example,dc=com\"\noverlay ppolicy\nppolicy_default \"cn=policy,dc=example,dc=com\"\n",
+    "dn: cn=policy,dc=example,dc=com\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\n\
+     pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: @FAILURES@\n\n",
+];
+
 /// A directory server with the users of [`ldif`].
 #[derive(Debug)]
 pub(crate) struct Slapd {
@@ -60,20 +68,37 @@ impl Slapd {
         slapd
     }
 
-    /// A server with its data loaded and its port chosen, but not running.
-    pub(crate) fn stopped() -> Self {
-        let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
-        let configuration = CONFIGURATION.replace("@DIR@", &folder.path().to_string_lossy());
-        fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
-        fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self { process: None, port: free_port(), folder };
-        slapd.load();
+    /// A running server that locks an account for ever after so many wrong passwords.
+    pub(crate) fn that_locks_after(failures: usize) -> Self {
+        let [module, overlay, policy] = PPOLICY;
+        let module = format!("{module}moduleload memberof.la\n");
+        let configuration = CONFIGURATION.replace("moduleload memberof.la\n", &module) + overlay;
+        let policy = policy.replace("@FAILURES@", &failures.to_string());
+        let mut slapd = Self::prepared(&configuration, &policy);
+        while !slapd.try_start() {
+            slapd.port = free_port();
+        }
         slapd
     }
 
-    fn load(&self) {
+    /// A server with its data loaded and its port chosen, but not running.
+    pub(crate) fn stopped() -> Self {
+        Self::prepared(CONFIGURATION, "")
+    }
+
+    fn prepared(configuration: &str, more: &str) -> Self {
+        let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
+        let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
+        fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
+        fs::create_dir(folder.path().join("db")).expect("db");
+        let slapd = Self { process: None, port: free_port(), folder };
+        slapd.load(more);
+        slapd
+    }
+
+    fn load(&self, more: &str) {
         let ldif = self.path("users.ldif");
-        fs::write(&ldif, ldif::directory()).expect("LDIF");
+        fs::write(&ldif, ldif::directory() + more).expect("LDIF");
         let mut slapadd = Command::new(installed("slapadd", PACKAGE));
         slapadd.arg("-q").arg("-f").arg(self.path("slapd.conf")).arg("-l").arg(&ldif);
         process::run(&mut slapadd, b"").success();
@@ -173,6 +198,13 @@ impl Slapd {
     /// How often this entry's password was tried, right or wrong.
     pub(crate) fn binds_of(&self, dn: &str) -> usize {
         self.log().matches(&format!(" BIND dn=\"{dn}\" method=128")).count()
+    }
+
+    /// Whether it lets somebody in with this password; asked past every daemon.
+    pub(crate) fn accepts(&self, dn: &str, password: &str) -> bool {
+        let mut whoami = Command::new(installed("ldapwhoami", "ldap-utils"));
+        whoami.args(["-x", "-H", &self.url(), "-D", dn, "-w", password]);
+        process::run(&mut whoami, b"").code == 0
     }
 
     /// What it logged so far.

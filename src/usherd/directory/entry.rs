@@ -1,5 +1,3 @@
-use std::mem::size_of;
-
 /// What a directory says about one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -11,17 +9,6 @@ pub struct Entry {
     pub attributes: Attributes,
     /// The names of the user's groups.
     pub groups: Vec<String>,
-}
-
-impl Entry {
-    /// Heap bytes in use.
-    pub fn heap_bytes(&self) -> usize {
-        let groups = self.groups.iter().map(|group| size_of::<String>() + group.capacity());
-        self.id.capacity()
-            + self.username.capacity()
-            + self.attributes.heap_bytes()
-            + groups.sum::<usize>()
-    }
 }
 
 /// Attributes by name; names have no case (RFC 4512 2.5).
@@ -50,12 +37,9 @@ impl Attributes {
         self.values(name).first().map(String::as_str)
     }
 
-    fn heap_bytes(&self) -> usize {
-        let pair = |(name, values): &(String, Vec<String>)| {
-            let values = values.iter().map(|value| size_of::<String>() + value.capacity());
-            size_of::<(String, Vec<String>)>() + name.capacity() + values.sum::<usize>()
-        };
-        self.0.iter().map(pair).sum()
+    /// Each attribute with its values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 }
 
