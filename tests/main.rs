@@ -17,8 +17,10 @@ mod support;
 
 mod access;
 mod architecture;
+mod client;
 mod config;
 mod demo;
+mod failover;
 mod ldap;
 mod local;
 mod manual;

@@ -25,7 +25,7 @@ modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
 moduleload memberof.la
-@TLS@
+
 database mdb
 suffix "dc=example,dc=com"
 directory @DIR@/db
@@ -56,42 +56,30 @@ pub(crate) struct Operations {
 impl Slapd {
     /// A running server.
     pub(crate) fn start() -> Self {
-        let mut slapd = Self::stopped();
+        Self::start_with("")
+    }
+
+    /// A running server with these lines at the head of its configuration.
+    pub(crate) fn start_with(lines: &str) -> Self {
+        let mut slapd = Self::stopped_with(lines);
         slapd.start_anywhere();
         slapd
     }
 
     /// A running server with this certificate.
     pub(crate) fn start_with_tls(certificate: &Certificate) -> Self {
-        let mut slapd = Self::with_tls(certificate, "");
+        let mut slapd = Self::stopped_with_tls(certificate, "");
         slapd.start_anywhere();
         slapd
     }
 
     /// As [`Self::stopped`], with this certificate; more lines of its configuration may say how
     /// TLS is done, where `@DIR@` is the folder of its files.
-    pub(crate) fn with_tls(certificate: &Certificate, lines: &str) -> Self {
+    pub(crate) fn stopped_with_tls(certificate: &Certificate, lines: &str) -> Self {
         let files = "TLSCertificateFile @DIR@/own.pem\nTLSCertificateKeyFile @DIR@/own.key\n";
-        let mut slapd = Self::configured(&format!("{files}{lines}\n"));
+        let mut slapd = Self::stopped_with(&format!("{files}{lines}\n"));
         slapd.show(certificate);
         slapd.tls_port = Some(free_port());
-        slapd
-    }
-
-    /// A server with its data loaded and its port chosen, but not running.
-    pub(crate) fn stopped() -> Self {
-        Self::configured("")
-    }
-
-    /// As [`Self::stopped`], with these lines in its configuration.
-    pub(crate) fn configured(lines: &str) -> Self {
-        let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
-        let configuration = CONFIGURATION.replace("@TLS@", lines);
-        let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
-        fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
-        fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
-        slapd.load();
         slapd
     }
 
@@ -107,6 +95,22 @@ impl Slapd {
     pub(crate) fn show(&self, certificate: &Certificate) {
         fs::write(self.path("own.pem"), &certificate.pem).expect("a certificate");
         fs::write(self.path("own.key"), &certificate.key).expect("a key");
+    }
+
+    /// A server with its data loaded and its port chosen, but not running.
+    pub(crate) fn stopped() -> Self {
+        Self::stopped_with("")
+    }
+
+    fn stopped_with(lines: &str) -> Self {
+        let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
+        let configuration = format!("{lines}{CONFIGURATION}");
+        let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
+        fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
+        fs::create_dir(folder.path().join("db")).expect("db");
+        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
+        slapd.load();
+        slapd
     }
 
     fn load(&self) {
@@ -160,16 +164,12 @@ impl Slapd {
 
     /// Lets it hang: connections are accepted by the kernel, and nothing is answered.
     pub(crate) fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.process.as_ref().expect("it runs").freeze();
     }
 
     /// Lets it go on.
     pub(crate) fn resume(&self) {
-        self.signal(Signal::SIGCONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        self.process.as_ref().expect("it runs").signal(signal);
+        self.process.as_ref().expect("it runs").signal(Signal::SIGCONT);
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -10,7 +10,6 @@ use super::units;
 
 /// Keys that are refused whatever they say.
 const REALM: [&str; 2] = ["directory", "user_dn"];
-const POOL: [&str; 3] = ["max_age", "idle_probe", "hedge_after"];
 const GROUPS: [&str; 2] = ["base_dn", "filter"];
 const SHIELD: [&str; 2] = ["window", "block"];
 
@@ -36,9 +35,6 @@ pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
     words("format", realm.format.as_ref(), &FORMATS, findings);
     off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
-    if let Some(pool) = &realm.pool {
-        keys("pool.", pool.get_ref().given(), &POOL, findings);
-    }
     if let Some(groups) = &realm.groups {
         keys("groups.", groups.get_ref().given(), &GROUPS, findings);
         off("groups.nested", groups.get_ref().nested.as_ref(), is_none, "0", findings);

@@ -3,13 +3,10 @@
 use super::{CORP, LOCAL, problems, realm};
 
 /// A line of an LDAP realm, where it is refused, by which name, and what turns it off.
-const REFUSED: [(&str, &str, &str, &str); 17] = [
+const REFUSED: [(&str, &str, &str, &str); 14] = [
     ("directory = \"active_directory\"", "6:13", "directory", ""),
     ("user_dn = \"uid=%u,dc=com\"", "6:11", "user_dn", ""),
     ("reveal_account_state = true", "6:24", "reveal_account_state", "false"),
-    ("pool.max_age = \"10m\"", "6:16", "pool.max_age", ""),
-    ("pool.idle_probe = \"30s\"", "6:19", "pool.idle_probe", ""),
-    ("pool.hedge_after = \"300ms\"", "6:20", "pool.hedge_after", ""),
     ("groups.base_dn = \"dc=com\"", "6:18", "groups.base_dn", ""),
     ("groups.filter = \"(member=%d)\"", "6:17", "groups.filter", ""),
     ("groups = { attribute = \"memberOf\", nested = 8 }", "6:45", "groups.nested", "0"),

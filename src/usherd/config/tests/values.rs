@@ -150,7 +150,7 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     let ldap = ldap("filter = \"objectClass=person\"
         search_scope = \"onelevel\"
         login_attribute = [\"uid\", \"mail\"]
-        pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\" }
+        pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\", hedge_after = \"1s\", idle_probe = \"5s\", max_age = \"1h\" }
         groups = { attribute = \"memberOf\", name_attribute = \"ou\" }\n");
     assert_eq!(ldap.filter.as_ref().map(Filter::as_str), Some("(objectClass=person)"));
     assert_eq!(ldap.scope, Scope::OneLevel);
@@ -158,6 +158,9 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
     assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
     assert_eq!(ldap.pool.operation_timeout, Duration::from_secs(300));
+    assert_eq!(ldap.pool.hedge_after, Duration::from_secs(1));
+    assert_eq!(ldap.pool.idle_probe, Duration::from_secs(5));
+    assert_eq!(ldap.pool.max_age, Duration::from_secs(3600));
     let groups = Groups { attribute: "memberOf".to_owned(), name_attribute: "ou".to_owned() };
     assert_eq!(ldap.groups, Some(groups));
 }

@@ -1,7 +1,6 @@
 //! One connection: opened, bound, asked, each within its time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ldap3::{
@@ -14,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Failure;
 use super::endpoint::Endpoint;
-use super::guard::{Ending, Guard};
+use super::guard::Guard;
 use super::host::describe;
 use crate::config::{Account, Scope};
 
@@ -23,26 +22,24 @@ use crate::config::{Account, Scope};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is asked of a server.
-pub(super) struct Search<'a> {
-    pub(super) base: &'a str,
+pub(super) struct Search {
+    pub(super) base: String,
     pub(super) scope: Scope,
     pub(super) filter: String,
-    pub(super) attributes: Vec<&'a str>,
+    pub(super) attributes: Vec<String>,
 }
 
-/// A connection, the task that speaks LDAP on it, and the guard between them.
+/// A connection: ldap3, the task that drives it, and the guard between it and the server.
 pub(super) struct Connection {
-    id: u64,
     ldap: Ldap,
     driver: JoinHandle<()>,
     guard: Guard,
+    /// Set before the driver has ended, so that nobody takes the connection meanwhile.
+    closed: AtomicBool,
 }
 
-static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-
 impl Drop for Connection {
-    /// The driver may hang in a write to a stopped server; it does not end by itself then. The
-    /// guard ends with this too.
+    /// The driver does not end by itself where a write hangs. The guard ends with this too.
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -62,7 +59,7 @@ impl Connection {
                 // Why it ended is what the guard tells.
                 let _ = driver.drive().await;
             });
-            Ok(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), ldap, driver, guard })
+            Ok(Self { ldap, driver, guard, closed: AtomicBool::new(false) })
         };
         timeout(limit, opening).await.unwrap_or_else(|_| Err(silent("connect", limit)))
     }
@@ -81,8 +78,8 @@ impl Connection {
                 (dn.as_str(), self.bind(dn, password, limit).await?)
             }
             Account::External => {
-                let binding = timeout(limit, self.ldap.sasl_external_bind()).await;
-                ("of SASL EXTERNAL", self.bound(binding, limit)?)
+                let bind = timeout(limit, self.ldap.sasl_external_bind()).await;
+                ("of SASL EXTERNAL", self.bound(bind, limit)?)
             }
         };
         match result.rc {
@@ -103,76 +100,85 @@ impl Connection {
         password: &str,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        let binding = timeout(limit, self.ldap.simple_bind(dn, password)).await;
-        self.bound(binding, limit)
+        let bind = timeout(limit, self.ldap.simple_bind(dn, password)).await;
+        self.bound(bind, limit)
     }
 
     fn bound(
         &self,
-        binding: Result<Result<LdapResult, LdapError>, Elapsed>,
+        bind: Result<Result<LdapResult, LdapError>, Elapsed>,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        match binding {
+        match bind {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(lost("bind", &error, self.guard.ending().get())),
+            Ok(Err(error)) => Err(self.lost("bind", &error)),
             Err(_) => Err(silent("bind", limit)),
         }
     }
 
-    /// A second way to the same connection; operations on both travel side by side.
-    pub(super) fn searcher(&self) -> Searcher {
-        Searcher {
-            connection: self.id,
-            ldap: self.ldap.clone(),
-            ending: Arc::clone(self.guard.ending()),
-        }
-    }
-
-    pub(super) fn id(&self) -> u64 {
-        self.id
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_finished() || self.guard.is_finished()
-    }
-}
-
-/// Searches on a shared connection.
-pub(super) struct Searcher {
-    connection: u64,
-    ldap: Ldap,
-    ending: Arc<OnceLock<Ending>>,
-}
-
-impl Searcher {
-    pub(super) fn connection_id(&self) -> u64 {
-        self.connection
-    }
-
     /// At most two entries: whoever matches a login is one, or too many.
     pub(super) async fn search(
-        &mut self,
-        search: &Search<'_>,
+        &self,
+        search: &Search,
         limit: Duration,
     ) -> Result<Vec<SearchEntry>, Failure> {
         let mut id = None;
         match timeout(limit, self.stream(search, &mut id)).await {
             Ok(Ok((entries, result))) => judge(entries, &result, search),
-            Ok(Err(error)) => match self.ending.get() {
-                // It would be no different elsewhere, and the host is none the worse for it.
+            Ok(Err(error)) => match self.guard.ending() {
+                // It would be no less from another host, and this one is as well as before.
                 Some(end) if end.too_much_for.is_some() && end.too_much_for == id => {
                     Err(Failure::Answer(format!("search with {}: {}", search.filter, end.why)))
                 }
-                end => Err(lost("search", &error, end)),
+                _ => Err(self.lost("search", &error)),
             },
             Err(_) => Err(silent("search", limit)),
         }
     }
 
-    /// The streaming search, finished: ldap3's plain one leaks its message id.
+    /// Whether the server answers at all, whatever it says: it reads the rootDSE (RFC 4512 5.1).
+    pub(super) async fn probe(&self, limit: Duration) -> Result<(), Failure> {
+        let root = Search {
+            base: String::new(),
+            scope: Scope::Base,
+            filter: "(objectClass=*)".to_owned(),
+            attributes: vec!["1.1".to_owned()],
+        };
+        match self.search(&root, limit).await {
+            Ok(_) | Err(Failure::Answer(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Ends it, whoever still uses it.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.guard.dismiss();
+        self.driver.abort();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+            || self.guard.ending().is_some()
+            || self.driver.is_finished()
+    }
+
+    /// What the guard saw is told rather than what ldap3 makes of it, which may quote the
+    /// operation, and that may hold a password.
+    fn lost(&self, operation: &str, error: &LdapError) -> Failure {
+        if let LdapError::FilterParsing = error {
+            return Failure::Answer("the filter cannot be read".to_owned());
+        }
+        let ending = self.guard.ending();
+        let why = ending.map_or("the connection cannot be used any more", |end| &end.why);
+        Failure::Lost(format!("{operation}: {why}"))
+    }
+
+    /// The streaming search, finished: ldap3's plain one leaks its message id. That of the search
+    /// is told as soon as it is sent.
     async fn stream(
-        &mut self,
-        search: &Search<'_>,
+        &self,
+        search: &Search,
         id: &mut Option<u32>,
     ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
         const MOST: usize = 2;
@@ -182,10 +188,11 @@ impl Searcher {
             Scope::Subtree => ldap3::Scope::Subtree,
         };
         let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(2);
-        let mut stream = self
-            .ldap
+        // Handles of one connection share it; their operations travel side by side.
+        let mut ldap = self.ldap.clone();
+        let mut stream = ldap
             .with_search_options(options)
-            .streaming_search(search.base, scope, &search.filter, search.attributes.clone())
+            .streaming_search(&search.base, scope, &search.filter, &search.attributes)
             .await?;
         *id = stream.ldap_handle().last_id().try_into().ok();
         let mut entries = Vec::new();
@@ -206,7 +213,7 @@ impl Searcher {
 fn judge(
     entries: Vec<SearchEntry>,
     result: &LdapResult,
-    search: &Search<'_>,
+    search: &Search,
 ) -> Result<Vec<SearchEntry>, Failure> {
     match result.rc {
         0 => Ok(entries),
@@ -222,16 +229,6 @@ fn judge(
         ))),
         _ => Err(Failure::Answer(format!("search with {}: {}", search.filter, describe(result)))),
     }
-}
-
-/// What the guard saw is told rather than what ldap3 makes of it, which may quote the operation,
-/// and that may hold a password.
-fn lost(operation: &str, error: &LdapError, ending: Option<&Ending>) -> Failure {
-    if let LdapError::FilterParsing = error {
-        return Failure::Answer("the filter cannot be read".to_owned());
-    }
-    let why = ending.map_or("the connection cannot be used any more", |ending| &ending.why);
-    Failure::Lost(format!("{operation}: {why}"))
 }
 
 fn silent(operation: &str, limit: Duration) -> Failure {

@@ -36,6 +36,8 @@ const MAX_ASKED: usize = 1_024;
 /// How much is read at once, and kept for the next message.
 const CHUNK: usize = 16 << 10;
 
+const GIVEN_UP: &str = "the connection was given up";
+
 /// Why nothing more is let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Violation {
@@ -80,13 +82,16 @@ impl Guard {
         Ok((Self { task, ending }, theirs.into_std()?))
     }
 
-    pub(super) fn is_finished(&self) -> bool {
-        self.task.is_finished()
+    /// Why the connection ended, once it has.
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
     }
 
-    /// Where it stands why the connection ended, once it has.
-    pub(super) fn ending(&self) -> &Arc<OnceLock<Ending>> {
-        &self.ending
+    /// Ends the connection.
+    pub(super) fn dismiss(&self) {
+        // Unless it has ended for another reason before.
+        let _ = self.ending.set(Ending::because(GIVEN_UP));
+        self.task.abort();
     }
 }
 
@@ -118,7 +123,7 @@ async fn inward(
         let (passed, violation) = check(&mut buffer, dialogue);
         // What was right before something went wrong is still an answer.
         if client.write_all(buffer.get(..passed).unwrap_or_default()).await.is_err() {
-            return Ending::because("it was given up");
+            return Ending::because(GIVEN_UP);
         }
         buffer.drain(..passed);
         if let Some(violation) = violation {
@@ -170,7 +175,7 @@ async fn outward(
     let mut buffer = Zeroizing::new(Vec::with_capacity(CHUNK));
     loop {
         match client.read_buf(&mut *buffer).await {
-            Ok(0) | Err(_) => return Ending::because("it was given up"),
+            Ok(0) | Err(_) => return Ending::because(GIVEN_UP),
             Ok(_) => {}
         }
         let noted = match note(&buffer, dialogue) {
