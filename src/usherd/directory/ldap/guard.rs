@@ -27,7 +27,7 @@ use super::endpoint::plain;
 /// Longest message; the entry of a user with thousands of groups has a tenth of it.
 const MAX_MESSAGE: usize = 1 << 20;
 /// Most bytes that the messages of one search may have.
-const MAX_SEARCH: usize = 8 << 20;
+const MAX_SEARCH: usize = 4 << 20;
 /// Most messages of one search.
 const MAX_ANSWERS: usize = 10_000;
 /// Most requests without an answer.
