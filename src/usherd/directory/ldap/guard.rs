@@ -217,7 +217,7 @@ fn frame(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
     }
     let (_, content) = bytes.split_at_checked(header.length).unwrap_or_default();
     if header.content > MAX_MESSAGE {
-        let what = format!("a message of {} bytes (most: {MAX_MESSAGE})", header.content);
+        let what = format!("a message of {} bytes, more than {MAX_MESSAGE}", header.content);
         // Whom it answers is told by the id, which has up to six bytes.
         return match message::id(content) {
             None if content.len() < 6 => Ok(None),
@@ -248,7 +248,7 @@ impl From<Violation> for Ending {
             Violation::Wrong(what) => (what.to_owned(), None),
             Violation::TooMuch(what, id) => (what, id),
         };
-        Self { why: format!("the server sent {what} and was cut off"), too_much_for }
+        Self { why: format!("the server was cut off: it sent {what}"), too_much_for }
     }
 }
 

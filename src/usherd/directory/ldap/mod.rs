@@ -140,3 +140,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
