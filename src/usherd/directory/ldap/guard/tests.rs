@@ -22,6 +22,11 @@ fn dialogue() -> Dialogue {
     dialogue
 }
 
+/// A text, which a change may make less than that.
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    "\\PC{0,4}".prop_map(String::into_bytes)
+}
+
 /// Messages of every kind, most of them right.
 fn messages() -> impl Strategy<Value = Vec<u8>> {
     let id = 0..5_u8;
@@ -30,23 +35,19 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
         id.clone().prop_map(done),
         id.clone().prop_map(extended_response),
         id.clone().prop_map(reference),
-        (id.clone(), vec(any::<u8>(), 0..4), vec(vec(any::<u8>(), 0..200), 0..4)).prop_map(
-            |(id, name, values)| {
-                let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-                entry(id, &name, &values)
-            }
-        ),
+        (id.clone(), text(), vec(vec(any::<u8>(), 0..200), 0..4)).prop_map(|(id, name, values)| {
+            let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+            entry(id, &name, &values)
+        }),
         (id.clone(), any::<u8>(), vec(any::<u8>(), 0..200))
             .prop_map(|(id, op, content)| { message(id, &element(op, &content)) }),
-        (id, any::<u8>(), vec(any::<u8>(), 0..9), vec(any::<u8>(), 0..3)).prop_map(
-            |(id, code, text, critical)| {
-                let control = [element(4, &text), element(1, &critical)].concat();
-                let controls = element(0xa0, &element(0x30, &control));
-                message(id, &[element(0x61, &result(code, &text)), controls].concat())
-            }
-        ),
-        vec(any::<u8>(), 0..9).prop_map(|text| notice(&text)),
-        vec(any::<u8>(), 0..9).prop_map(|text| displaced_notice(&text)),
+        (id, 0..0x80_u8, text(), vec(any::<u8>(), 0..3)).prop_map(|(id, code, text, critical)| {
+            let control = [element(4, &text), element(1, &critical)].concat();
+            let controls = element(0xa0, &element(0x30, &control));
+            message(id, &[element(0x61, &result(code, &text)), controls].concat())
+        }),
+        text().prop_map(|text| notice(&text)),
+        text().prop_map(|text| displaced_notice(&text)),
         (0..100_usize).prop_map(nested),
         vec(any::<u8>(), 0..64),
     ]
