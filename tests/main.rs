@@ -17,6 +17,7 @@ mod support;
 
 mod access;
 mod architecture;
+mod cache;
 mod client;
 mod config;
 mod demo;
@@ -27,6 +28,7 @@ mod manual;
 mod outage;
 mod protocol;
 mod reload;
+mod shield;
 mod sockets;
 mod tls;
 mod usherctl;

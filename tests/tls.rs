@@ -201,7 +201,7 @@ fn servers_of_tls_1_2_and_1_3_are_served_and_older_ones_refused() {
     let certificate = authority.signs(&of_this_machine());
     for (version, served) in [("TLS1.2", true), ("TLS1.3", true), ("TLS1.1", false)] {
         let only = format!("TLSCipherSuite NORMAL:-VERS-ALL:+VERS-{version}");
-        let mut slapd = Slapd::stopped_with_tls(&certificate, &only);
+        let mut slapd = Slapd::with_tls(&certificate, &only);
         slapd.start_anywhere();
         let realm = realm("corp", "ldaps", &slapd.tls_host());
         let realm = format!("{realm}{ACCOUNT}ca_certificates = \"@DIR@/ca.pem\"\n");
@@ -222,7 +222,7 @@ fn a_certificate_of_ours_names_the_account() {
         "TLSCACertificateFile @DIR@/clients.pem\nTLSVerifyClient demand\n\
          authz-regexp \"cn=usherd\" \"{READER}\"\n"
     );
-    let mut slapd = Slapd::stopped_with_tls(&authority.signs(&of_this_machine()), &lines);
+    let mut slapd = Slapd::with_tls(&authority.signs(&of_this_machine()), &lines);
     fs::write(slapd.path("clients.pem"), clients.pem()).expect("a file");
     slapd.start_anywhere();
     let realm = format!(
@@ -249,7 +249,8 @@ fn a_certificate_of_ours_names_the_account() {
 #[test]
 fn the_user_of_the_daemon_names_the_account_on_a_unix_socket() {
     let peer = "gidNumber=.*,cn=peercred,cn=external,cn=auth";
-    let slapd = Slapd::start_with(&format!("authz-regexp \"{peer}\" \"{READER}\"\n"));
+    let mut slapd = Slapd::configured(&format!("authz-regexp \"{peer}\" \"{READER}\"\n"));
+    slapd.start_anywhere();
     let realm = realm("corp", "plain", &slapd.ldapi_url());
     assert_serves(&format!("{realm}sasl = \"external\"\n"), &[]);
     assert_eq!(slapd.binds_of(READER), 0, "{}", slapd.log());

@@ -25,7 +25,7 @@ modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
 moduleload memberof.la
-
+@TLS@
 database mdb
 suffix "dc=example,dc=com"
 directory @DIR@/db
@@ -34,6 +34,14 @@ index objectClass,uid,mail eq
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
 "#;
+
+/// Where accounts are locked: what to load, what to add to the configuration, and the policy.
+const PPOLICY: [&str; 3] = [
+    "moduleload ppolicy.la\n",
+    "rootdn \"cn=manager,dc=example,dc=com\"\noverlay ppolicy\nppolicy_default \"cn=policy,dc=example,dc=com\"\n",
+    "dn: cn=policy,dc=example,dc=com\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\n\
+     pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: @FAILURES@\n\n",
+];
 
 /// A directory server with the users of [`ldif`].
 #[derive(Debug)]
@@ -59,27 +67,58 @@ impl Slapd {
         Self::start_with("")
     }
 
-    /// A running server with these lines at the head of its configuration.
+    /// A running server with these lines in its configuration.
     pub(crate) fn start_with(lines: &str) -> Self {
-        let mut slapd = Self::stopped_with(lines);
+        let mut slapd = Self::configured(lines);
         slapd.start_anywhere();
         slapd
     }
 
     /// A running server with this certificate.
     pub(crate) fn start_with_tls(certificate: &Certificate) -> Self {
-        let mut slapd = Self::stopped_with_tls(certificate, "");
+        let mut slapd = Self::with_tls(certificate, "");
         slapd.start_anywhere();
         slapd
     }
 
     /// As [`Self::stopped`], with this certificate; more lines of its configuration may say how
     /// TLS is done, where `@DIR@` is the folder of its files.
-    pub(crate) fn stopped_with_tls(certificate: &Certificate, lines: &str) -> Self {
+    pub(crate) fn with_tls(certificate: &Certificate, lines: &str) -> Self {
         let files = "TLSCertificateFile @DIR@/own.pem\nTLSCertificateKeyFile @DIR@/own.key\n";
-        let mut slapd = Self::stopped_with(&format!("{files}{lines}\n"));
+        let mut slapd = Self::configured(&format!("{files}{lines}\n"));
         slapd.show(certificate);
         slapd.tls_port = Some(free_port());
+        slapd
+    }
+
+    /// A server with its data loaded and its port chosen, but not running.
+    pub(crate) fn stopped() -> Self {
+        Self::configured("")
+    }
+
+    /// As [`Self::stopped`], with these lines in its configuration.
+    pub(crate) fn configured(lines: &str) -> Self {
+        Self::prepared(&CONFIGURATION.replace("@TLS@", lines), "")
+    }
+
+    /// A running server that locks an account for ever after so many wrong passwords.
+    pub(crate) fn that_locks_after(failures: usize) -> Self {
+        let [module, overlay, policy] = PPOLICY;
+        let module = format!("{module}moduleload memberof.la\n");
+        let configuration = CONFIGURATION.replace("moduleload memberof.la\n", &module) + overlay;
+        let policy = policy.replace("@FAILURES@", &failures.to_string());
+        let mut slapd = Self::prepared(&configuration.replace("@TLS@", ""), &policy);
+        slapd.start_anywhere();
+        slapd
+    }
+
+    fn prepared(configuration: &str, more: &str) -> Self {
+        let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
+        let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
+        fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
+        fs::create_dir(folder.path().join("db")).expect("db");
+        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
+        slapd.load(more);
         slapd
     }
 
@@ -97,25 +136,9 @@ impl Slapd {
         fs::write(self.path("own.key"), &certificate.key).expect("a key");
     }
 
-    /// A server with its data loaded and its port chosen, but not running.
-    pub(crate) fn stopped() -> Self {
-        Self::stopped_with("")
-    }
-
-    fn stopped_with(lines: &str) -> Self {
-        let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
-        let configuration = format!("{lines}{CONFIGURATION}");
-        let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
-        fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
-        fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
-        slapd.load();
-        slapd
-    }
-
-    fn load(&self) {
+    fn load(&self, more: &str) {
         let ldif = self.path("users.ldif");
-        fs::write(&ldif, ldif::directory()).expect("LDIF");
+        fs::write(&ldif, ldif::directory() + more).expect("LDIF");
         let mut slapadd = Command::new(installed("slapadd", PACKAGE));
         slapadd.arg("-q").arg("-f").arg(self.path("slapd.conf")).arg("-l").arg(&ldif);
         process::run(&mut slapadd, b"").success();
@@ -222,6 +245,13 @@ impl Slapd {
     /// How often this entry's password was tried, right or wrong.
     pub(crate) fn binds_of(&self, dn: &str) -> usize {
         self.log().matches(&format!(" BIND dn=\"{dn}\" method=128")).count()
+    }
+
+    /// Whether it lets somebody in with this password; asked past every daemon.
+    pub(crate) fn accepts(&self, dn: &str, password: &str) -> bool {
+        let mut whoami = Command::new(installed("ldapwhoami", "ldap-utils"));
+        whoami.args(["-x", "-H", &self.url(), "-D", dn, "-w", password]);
+        process::run(&mut whoami, b"").code == 0
     }
 
     /// What it logged so far.

@@ -6,6 +6,7 @@
 
 mod access;
 mod account;
+mod cache;
 mod filter;
 mod host;
 mod hosts;

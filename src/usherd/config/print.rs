@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Case, CertificateChecks, Directory, Host, Ldap, Listen, Metadata, MetadataValue,
-    Origin, Peers, Pool, Realm, Scope, Security, Settings, StripDomain, Tls,
+    Account, Cache, Case, CertificateChecks, Directory, Host, Ldap, Listen, Metadata,
+    MetadataValue, Origin, Peers, Pool, Realm, Scope, Security, Settings, Shield, StripDomain, Tls,
 };
 use super::units::{show_duration, show_size};
 
@@ -86,9 +86,27 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     writeln!(out, "\n[{table}.rules]\nrequire = {}", list(&rules))?;
     writeln!(out, "\n[{table}.metadata]")?;
     realm.metadata.iter().try_for_each(|one| metadata(out, one))?;
-    writeln!(out, "\n[{table}.cache]\nttl = \"{}\"", show_duration(realm.cache.ttl))?;
-    writeln!(out, "negative_ttl = \"{}\"", show_duration(realm.cache.negative_ttl))?;
-    writeln!(out, "max_bytes = \"{}\"", show_size(realm.cache.max_bytes as u64))
+    writeln!(out, "\n[{table}.cache]")?;
+    cache(out, &realm.cache)?;
+    writeln!(out, "\n[{table}.shield]")?;
+    shield(out, &realm.shield)
+}
+
+fn cache(out: &mut String, cache: &Cache) -> fmt::Result {
+    let offline = show_duration(cache.offline_authentication);
+    writeln!(out, "ttl = \"{}\"", show_duration(cache.ttl))?;
+    writeln!(out, "negative_ttl = \"{}\"", show_duration(cache.negative_ttl))?;
+    writeln!(out, "stale = \"{}\"", show_duration(cache.stale))?;
+    writeln!(out, "offline_authentication = \"{offline}\"")?;
+    writeln!(out, "max_bytes = \"{}\"", show_size(cache.max_bytes as u64))?;
+    writeln!(out, "refresh_ahead = {:?}", cache.refresh_ahead)
+}
+
+fn shield(out: &mut String, shield: &Shield) -> fmt::Result {
+    writeln!(out, "failures = {}", shield.failures)?;
+    writeln!(out, "window = \"{}\"", show_duration(shield.window))?;
+    writeln!(out, "block = \"{}\"", show_duration(shield.block))?;
+    writeln!(out, "per_client = {}", shield.per_client)
 }
 
 fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
 use super::rule::Rule;
-use super::settings::{Cache, Case, Directory, Local, Realm, StripDomain, Usernames};
+use super::settings::{Case, Directory, Local, Realm, StripDomain, Usernames};
 use super::unsupported::Supported;
-use super::{Surroundings, ldap, metadata, name, units, unsupported};
+use super::{Surroundings, cache, ldap, metadata, name, unsupported};
 
 /// Most rules of a realm.
 const MAX_RULES: usize = 64;
@@ -86,9 +85,10 @@ fn realm<'a>(
     };
     let rules = rules(raw, findings);
     let metadata = metadata::metadata(raw, findings);
-    let cache = cache(raw, findings);
+    let cache = cache::cache(raw, findings);
+    let shield = cache::shield(raw, findings);
     let name = realm.name.to_owned();
-    Some(Realm { name, directory: directory?, usernames, rules, metadata, cache })
+    Some(Realm { name, directory: directory?, usernames, rules, metadata, cache, shield })
 }
 
 /// The keys that every type has.
@@ -177,27 +177,4 @@ fn rules(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
         }
     }
     rules
-}
-
-fn cache(raw: &raw::Realm, findings: &mut Findings<'_>) -> Cache {
-    let none = raw::Cache::default();
-    let raw = raw.cache.as_ref().map_or(&none, Spanned::get_ref);
-    let bounds = Duration::ZERO..=Duration::from_secs(7 * 86_400);
-    let ttl = units::duration(bounds.clone());
-    let negative_ttl = units::duration(bounds);
-    Cache {
-        ttl: findings.read("ttl", &raw.ttl, Duration::from_secs(300), ttl),
-        negative_ttl: findings.read(
-            "negative_ttl",
-            &raw.negative_ttl,
-            Duration::from_secs(30),
-            negative_ttl,
-        ),
-        max_bytes: findings.read(
-            "max_bytes",
-            &raw.max_bytes,
-            64 << 20,
-            units::size(4096..=1 << 40),
-        ),
-    }
 }

@@ -81,6 +81,8 @@ pub struct Realm {
     pub metadata: Vec<Metadata>,
     /// What is remembered.
     pub cache: Cache,
+    /// When passwords are no longer tried.
+    pub shield: Shield,
 }
 
 /// How a user of a realm may be spelled.
@@ -151,8 +153,27 @@ pub struct Cache {
     pub ttl: Duration,
     /// How long an unknown user and a known wrong password are.
     pub negative_ttl: Duration,
+    /// How long past `ttl` an identity is told while no host answers.
+    pub stale: Duration,
+    /// How long past `ttl` a right password is accepted while no host answers.
+    pub offline_authentication: Duration,
     /// Most heap bytes.
     pub max_bytes: usize,
+    /// An identity in use is read again past this part of its `ttl`, from 0 to 1; 0: not ahead.
+    pub refresh_ahead: f64,
+}
+
+/// `[realm.NAME.shield]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shield {
+    /// Passwords of one user that may fail within `window`; 0: any number.
+    pub failures: usize,
+    /// How long a failure counts.
+    pub window: Duration,
+    /// How long nothing is tried, at least, when `failures` is reached.
+    pub block: Duration,
+    /// Failures from one client address within `window`; 0: any number.
+    pub per_client: usize,
 }
 
 /// The kinds of directory.

@@ -5,13 +5,11 @@
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
-use super::raw::{self, Format, Kind, Quantity, Referrals, Whole, Word};
-use super::units;
+use super::raw::{self, Format, Kind, Referrals, Whole, Word};
 
 /// Keys that are refused whatever they say.
 const REALM: [&str; 2] = ["directory", "user_dn"];
 const GROUPS: [&str; 2] = ["base_dn", "filter"];
-const SHIELD: [&str; 2] = ["window", "block"];
 
 /// Values that are refused, with their spelling.
 const REFERRALS: [(Referrals, &str); 1] = [(Referrals::Follow, "follow")];
@@ -39,25 +37,6 @@ pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
         keys("groups.", groups.get_ref().given(), &GROUPS, findings);
         off("groups.nested", groups.get_ref().nested.as_ref(), is_none, "0", findings);
     }
-    if let Some(cache) = &realm.cache {
-        in_cache(cache.get_ref(), findings);
-    }
-    if let Some(shield) = &realm.shield {
-        in_shield(shield.get_ref(), findings);
-    }
-}
-
-fn in_cache(cache: &raw::Cache, findings: &mut Findings<'_>) {
-    let offline = cache.offline_authentication.as_ref();
-    off("cache.stale", cache.stale.as_ref(), is_no_time, "\"0s\"", findings);
-    off("cache.offline_authentication", offline, is_no_time, "\"0s\"", findings);
-    off("cache.refresh_ahead", cache.refresh_ahead.as_ref(), |part| *part == 0.0, "0", findings);
-}
-
-fn in_shield(shield: &raw::Shield, findings: &mut Findings<'_>) {
-    keys("shield.", shield.given(), &SHIELD, findings);
-    off("shield.failures", shield.failures.as_ref(), is_none, "0", findings);
-    off("shield.per_client", shield.per_client.as_ref(), is_none, "0", findings);
 }
 
 /// The types of realm that can be built.
@@ -116,8 +95,4 @@ fn off<T>(
 
 fn is_none(count: &Whole) -> bool {
     count.0 == 0
-}
-
-fn is_no_time(quantity: &Quantity) -> bool {
-    units::any_duration(quantity).is_ok_and(|duration| duration.is_zero())
 }

@@ -1,5 +1,3 @@
-use std::mem::size_of;
-
 use usher_protocol::Reason;
 
 /// What a directory says about one user.
@@ -16,17 +14,6 @@ pub struct Entry {
     /// Why the account may not be used, where the entry itself says so. It is told to those
     /// alone who know the password, or were authenticated elsewhere.
     pub barred: Option<Reason>,
-}
-
-impl Entry {
-    /// Heap bytes in use.
-    pub fn heap_bytes(&self) -> usize {
-        let groups = self.groups.iter().map(|group| size_of::<String>() + group.capacity());
-        self.id.capacity()
-            + self.username.capacity()
-            + self.attributes.heap_bytes()
-            + groups.sum::<usize>()
-    }
 }
 
 /// Attributes by name; names have no case (RFC 4512 2.5).
@@ -55,12 +42,9 @@ impl Attributes {
         self.values(name).first().map(String::as_str)
     }
 
-    fn heap_bytes(&self) -> usize {
-        let pair = |(name, values): &(String, Vec<String>)| {
-            let values = values.iter().map(|value| size_of::<String>() + value.capacity());
-            size_of::<(String, Vec<String>)>() + name.capacity() + values.sum::<usize>()
-        };
-        self.0.iter().map(pair).sum()
+    /// Each attribute with its values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Host {
     pub(super) searches: SearchLanes,
     pub(super) binds: BindLanes,
     pub(super) health: Health,
+    /// There is no other host to go to.
+    pub(super) alone: bool,
 }
 
 impl Host {
@@ -32,13 +34,15 @@ impl Host {
         settings: &config::Ldap,
     ) -> Result<Self, String> {
         let endpoint = Endpoint::new(realm, address, &settings.security)?;
+        let health = Health::new(realm, endpoint.url());
         Ok(Self {
+            endpoint,
             account: settings.account.clone(),
             pool: settings.pool.clone(),
             searches: SearchLanes::new(settings.pool.search_lanes),
             binds: BindLanes::new(settings.pool.bind_lanes),
-            health: Health::new(realm, endpoint.url()),
-            endpoint,
+            health,
+            alone: settings.hosts.len() == 1,
         })
     }
 
@@ -78,22 +82,21 @@ impl Host {
     }
 
     /// Binds as a user on a lane of its own. It may have died, with or without a word; then the
-    /// bind goes out once more on a new one. With `patience`, a bind that takes longer is given
-    /// up as soon as the host turns out not to answer anybody.
+    /// bind goes out once more on a new one. A bind that takes long is given up as soon as the
+    /// host turns out not to answer anybody.
     pub(super) async fn bind(
         &self,
         dn: &str,
         password: &str,
         deadline: Instant,
-        patience: Option<Duration>,
     ) -> Result<Verification, Failure> {
         let _turn = self.binds.turn(deadline).await?;
         let lane = self.binds.take();
-        let result = match self.bind_once(lane, dn, password, deadline, patience).await {
+        let result = match self.bind_once(lane, dn, password, deadline).await {
             Err(Failure::Lost(_) | Failure::Slow(_)) => {
                 // The other idle ones are no younger, and likely as dead.
                 drop(self.binds.take_if(|_| true));
-                self.bind_once(None, dn, password, deadline, patience).await
+                self.bind_once(None, dn, password, deadline).await
             }
             result => result,
         };
@@ -107,7 +110,6 @@ impl Host {
         dn: &str,
         password: &str,
         deadline: Instant,
-        patience: Option<Duration>,
     ) -> Result<Verification, Failure> {
         let mut lane = match lane {
             Some(lane) => lane,
@@ -116,7 +118,7 @@ impl Host {
         let limit = self.limit(deadline);
         let result = tokio::select! {
             result = lane.connection().bind(dn, password, limit) => result?,
-            failure = self.silence(patience) => return Err(failure),
+            failure = self.silence() => return Err(failure),
         };
         lane.used(Instant::now());
         self.binds.give_back(lane);
@@ -124,9 +126,8 @@ impl Host {
     }
 
     /// Returns when the host, suspected after a while, has turned out to be down.
-    async fn silence(&self, patience: Option<Duration>) -> Failure {
-        let Some(patience) = patience else { return std::future::pending().await };
-        tokio::time::sleep(patience).await;
+    async fn silence(&self) -> Failure {
+        tokio::time::sleep(self.pool.hedge_after).await;
         self.health.suspect();
         self.health.went_down().await;
         let text = self.health.last_error().unwrap_or_default();

@@ -61,8 +61,10 @@ impl Pool {
                     Err(error) => tried.said.push(format!("the search ended: {error}")),
                 },
                 () = sleep(self.hedge_after), if asked.is_some() => {
-                    if let (Some(slow), Some(next)) = (asked.take(), hosts.next()) {
+                    if let Some(slow) = asked.take() {
                         slow.health.suspect();
+                    }
+                    if let Some(next) = hosts.next() {
                         rivals.push(ask(&next, &search, deadline));
                     }
                 }
@@ -79,10 +81,8 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Verification, Unavailable> {
         let (mut hosts, mut tried) = self.usable();
-        while let Some(host) = hosts.next() {
-            // Only where there is another to go to.
-            let patience = (hosts.len() > 0).then_some(self.hedge_after);
-            match host.bind(dn, password, deadline, patience).await {
+        for host in &mut hosts {
+            match host.bind(dn, password, deadline).await {
                 Ok(verification) => return Ok(verification),
                 Err(failure) => tried.failed(&host, &failure)?,
             }
