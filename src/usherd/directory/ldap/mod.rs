@@ -143,3 +143,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
