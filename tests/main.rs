@@ -19,6 +19,7 @@ mod access;
 mod architecture;
 mod config;
 mod demo;
+mod groups;
 mod ldap;
 mod local;
 mod manual;

@@ -20,6 +20,7 @@ const CONFIGURATION: &str = r#"
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+include /etc/ldap/schema/nis.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
@@ -30,9 +31,22 @@ suffix "dc=example,dc=com"
 directory @DIR@/db
 maxsize 67108864
 index objectClass,uid,mail eq
+@ACCESS@
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
+@MORE@
 "#;
+
+/// What a server has beyond the users of [`ldif`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct More<'a> {
+    /// Rules of access that stand before the others.
+    pub(crate) access: &'a str,
+    /// Further lines of its database's configuration.
+    pub(crate) configuration: &'a str,
+    /// Further entries.
+    pub(crate) ldif: &'a str,
+}
 
 /// A directory server with the users of [`ldif`].
 #[derive(Debug)]
@@ -53,7 +67,12 @@ pub(crate) struct Operations {
 impl Slapd {
     /// A running server.
     pub(crate) fn start() -> Self {
-        let mut slapd = Self::stopped();
+        Self::start_with(More::default())
+    }
+
+    /// A running server that has more.
+    pub(crate) fn start_with(more: More<'_>) -> Self {
+        let mut slapd = Self::stopped_with(more);
         while !slapd.try_start() {
             slapd.port = free_port();
         }
@@ -62,18 +81,25 @@ impl Slapd {
 
     /// A server with its data loaded and its port chosen, but not running.
     pub(crate) fn stopped() -> Self {
+        Self::stopped_with(More::default())
+    }
+
+    fn stopped_with(more: More<'_>) -> Self {
         let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
-        let configuration = CONFIGURATION.replace("@DIR@", &folder.path().to_string_lossy());
+        let configuration = CONFIGURATION
+            .replace("@ACCESS@", more.access)
+            .replace("@MORE@", more.configuration)
+            .replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
         let slapd = Self { process: None, port: free_port(), folder };
-        slapd.load();
+        slapd.load(more.ldif);
         slapd
     }
 
-    fn load(&self) {
+    fn load(&self, more: &str) {
         let ldif = self.path("users.ldif");
-        fs::write(&ldif, ldif::directory()).expect("LDIF");
+        fs::write(&ldif, ldif::directory() + more).expect("LDIF");
         let mut slapadd = Command::new(installed("slapadd", PACKAGE));
         slapadd.arg("-q").arg("-f").arg(self.path("slapd.conf")).arg("-l").arg(&ldif);
         process::run(&mut slapadd, b"").success();

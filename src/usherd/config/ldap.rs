@@ -8,8 +8,8 @@ use super::filter::Filter;
 use super::problem::{Fault, Findings};
 use super::raw;
 use super::realm::{Named, word};
-use super::settings::{Groups, Ldap, Pool, Scope};
-use super::{Surroundings, account, hosts, name, units};
+use super::settings::{Ldap, Pool, Scope};
+use super::{Surroundings, account, groups, hosts, name, units};
 
 /// Most attributes that can hold a login.
 const MAX_LOGIN_ATTRIBUTES: usize = 16;
@@ -24,12 +24,9 @@ pub(super) fn ldap(
         .required("base_dn", raw.base_dn.as_ref(), findings)
         .and_then(|(at, text)| findings.take("base_dn", at, name::distinguished(text)));
     let account = account::account(raw, around, findings);
-    let filter = raw.filter.as_ref().and_then(|given| {
-        let wrong = |what| Fault::new(format!("does not follow RFC 4515: {what}"));
-        findings.take("filter", given.span(), Filter::parse(given.get_ref()).map_err(wrong))
-    });
+    let filter = filter(raw.filter.as_ref(), findings);
     let login_attributes = login_attributes(raw, findings);
-    let groups = groups(raw, findings);
+    let groups = groups::groups(raw, findings);
     let pool = pool(raw, findings);
     let (hosts, security) = hosts::hosts(realm, findings)?;
     Some(Ldap {
@@ -43,6 +40,15 @@ pub(super) fn ldap(
         groups,
         pool,
     })
+}
+
+pub(super) fn filter(
+    given: Option<&Spanned<String>>,
+    findings: &mut Findings<'_>,
+) -> Option<Filter> {
+    let given = given?;
+    let wrong = |what| Fault::new(format!("does not follow RFC 4515: {what}"));
+    findings.take("filter", given.span(), Filter::parse(given.get_ref()).map_err(wrong))
 }
 
 fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String> {
@@ -65,28 +71,6 @@ fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String
         names.push(name);
     }
     names
-}
-
-fn groups(raw: &raw::Realm, findings: &mut Findings<'_>) -> Option<Groups> {
-    let table = raw.groups.as_ref()?;
-    let groups = table.get_ref();
-    let searched = groups.base_dn.as_ref().or(groups.filter.as_ref());
-    let Some(attribute) = &groups.attribute else {
-        if searched.is_none() {
-            findings.refuse(table.span(), Fault::new("groups needs attribute"));
-        }
-        return None;
-    };
-    if let Some(searched) = searched {
-        let what = "groups are either in the user's own attribute or searched, not both";
-        findings.refuse(searched.span(), Fault::new(what));
-    }
-    let read = |name: &String| name::attribute(name);
-    let attribute =
-        findings.take("attribute", attribute.span(), name::attribute(attribute.get_ref()))?;
-    let name_attribute =
-        findings.read("name_attribute", &groups.name_attribute, "cn".to_owned(), read);
-    Some(Groups { attribute, name_attribute })
 }
 
 fn pool(raw: &raw::Realm, findings: &mut Findings<'_>) -> Pool {

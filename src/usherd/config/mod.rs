@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod filter;
+mod groups;
 mod host;
 mod hosts;
 mod ldap;

@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Case, Directory, Host, Ldap, Listen, Metadata, MetadataValue, Origin, Peers, Pool,
-    Realm, Scope, Security, Settings, StripDomain,
+    Account, Case, Directory, GroupSource, Groups, Host, Ldap, Listen, Metadata, MetadataValue,
+    Origin, Peers, Pool, Realm, Scope, Security, Settings, StripDomain,
 };
 use super::units::{show_duration, show_size};
 
@@ -77,9 +77,8 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     writeln!(out, "strip_domain = \"{strip}\"\ncase = \"{case}\"")?;
     if let Directory::Ldap(directory) = &realm.directory {
         pool(out, &table, &directory.pool)?;
-        if let Some(groups) = &directory.groups {
-            writeln!(out, "\n[{table}.groups]\nattribute = {}", text(&groups.attribute))?;
-            writeln!(out, "name_attribute = {}", text(&groups.name_attribute))?;
+        if let Some(directory) = &directory.groups {
+            groups(out, &table, directory)?;
         }
     }
     let rules: Vec<_> = realm.rules.iter().map(|rule| &rule.text).collect();
@@ -139,6 +138,17 @@ fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {
     writeln!(out, "bind_lanes = {}", pool.bind_lanes)?;
     writeln!(out, "connect_timeout = \"{}\"", show_duration(pool.connect_timeout))?;
     writeln!(out, "operation_timeout = \"{}\"", show_duration(pool.operation_timeout))
+}
+
+fn groups(out: &mut String, table: &str, groups: &Groups) -> fmt::Result {
+    writeln!(out, "\n[{table}.groups]")?;
+    match &groups.source {
+        GroupSource::Attribute(attribute) => writeln!(out, "attribute = {}", text(attribute))?,
+        GroupSource::Search { base_dn, filter } => {
+            writeln!(out, "base_dn = {}\nfilter = {}", text(base_dn), text(filter.as_str()))?;
+        }
+    }
+    writeln!(out, "name_attribute = {}\nnested = {}", text(&groups.name_attribute), groups.nested)
 }
 
 fn metadata(out: &mut String, metadata: &Metadata) -> fmt::Result {

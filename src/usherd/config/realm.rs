@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
-use super::rule::Rule;
+use super::rule::{Rule, Test};
 use super::settings::{Cache, Case, Directory, Local, Realm, StripDomain, Usernames};
 use super::{Surroundings, ldap, metadata, name, units, unsupported};
 
@@ -82,7 +82,7 @@ fn realm<'a>(
         Kind::Local => Some(Directory::Local(local(raw, around, findings))),
         Kind::Pam | Kind::Crowd | Kind::Chain => None,
     };
-    let rules = rules(raw, findings);
+    let rules = rules(kind, raw, findings);
     let metadata = metadata::metadata(raw, findings);
     let cache = cache(raw, findings);
     let name = realm.name.to_owned();
@@ -158,7 +158,7 @@ pub(super) fn word<T: Copy>(given: Option<&Spanned<Word<T>>>, default: T) -> T {
     given.map_or(default, |word| word.get_ref().0)
 }
 
-fn rules(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
+fn rules(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
     let Some(require) = raw.rules.as_ref().and_then(|rules| rules.get_ref().require.as_ref())
     else {
         return Vec::new();
@@ -170,6 +170,9 @@ fn rules(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (at, text) in written {
         match Rule::parse(text) {
+            Ok(Rule { test: Test::Filter(_), .. }) if kind == Kind::Local => {
+                findings.refuse(at, Fault::new("filter= needs an LDAP directory"));
+            }
             Ok(rule) => rules.push(rule),
             Err(what) => findings.refuse(at, Fault::new(what)),
         }

@@ -267,13 +267,29 @@ pub enum Scope {
     Subtree,
 }
 
-/// `[realm.NAME.groups]` by the user's own attribute.
+/// `[realm.NAME.groups]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Groups {
-    /// The attribute, such as `memberOf`.
-    pub attribute: String,
-    /// Where its values are DNs: the attribute of their first part that is the group's name.
+    /// Where groups are known.
+    pub source: GroupSource,
+    /// The attribute that is a group's name.
     pub name_attribute: String,
+    /// How many levels of groups that are in groups count too.
+    pub nested: usize,
+}
+
+/// Where groups are known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupSource {
+    /// In an attribute of whoever is in them, such as `memberOf`.
+    Attribute(String),
+    /// In entries of their own.
+    Search {
+        /// Where groups are searched, in the whole subtree.
+        base_dn: String,
+        /// What matches the groups of an entry: `%d` is its DN, `%u` the user's name.
+        filter: Filter,
+    },
 }
 
 /// `pool`.

@@ -11,7 +11,6 @@ use super::{settings, units};
 /// Keys that are refused whatever they say.
 const REALM: [&str; 4] = ["certificate_checks", "ca_certificates", "directory", "user_dn"];
 const POOL: [&str; 3] = ["max_age", "idle_probe", "hedge_after"];
-const GROUPS: [&str; 2] = ["base_dn", "filter"];
 const SHIELD: [&str; 2] = ["window", "block"];
 
 /// Values that are refused, with their spelling.
@@ -41,10 +40,6 @@ pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
     if let Some(pool) = &realm.pool {
         keys("pool.", pool.get_ref().given(), &POOL, findings);
-    }
-    if let Some(groups) = &realm.groups {
-        keys("groups.", groups.get_ref().given(), &GROUPS, findings);
-        off("groups.nested", groups.get_ref().nested.as_ref(), is_none, "0", findings);
     }
     if let Some(cache) = &realm.cache {
         in_cache(cache.get_ref(), findings);

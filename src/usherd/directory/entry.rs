@@ -1,7 +1,62 @@
 use std::mem::size_of;
 
+/// What is asked of an entry beside its name and its groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// Attributes to read.
+    pub attributes: Vec<String>,
+    /// Filters (RFC 4515) to match it with.
+    pub filters: Vec<String>,
+}
+
+impl Asked {
+    /// Asks for an attribute, once; names have no case.
+    pub fn attribute(&mut self, name: &str) {
+        if !self.attributes.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            self.attributes.push(name.to_owned());
+        }
+    }
+
+    /// Asks for a filter, once.
+    pub fn filter(&mut self, filter: &str) {
+        if !self.filters.iter().any(|known| known == filter) {
+            self.filters.push(filter.to_owned());
+        }
+    }
+
+    /// Asks for all that `other` asks for.
+    pub fn extend(&mut self, other: &Self) {
+        other.attributes.iter().for_each(|name| self.attribute(name));
+        other.filters.iter().for_each(|filter| self.filter(filter));
+    }
+
+    /// What is not asked for by `other`.
+    pub fn beyond(mut self, other: &Self) -> Self {
+        let known = |name: &String| other.attributes.iter().any(|it| it.eq_ignore_ascii_case(name));
+        self.attributes.retain(|name| !known(name));
+        self.filters.retain(|filter| !other.filters.contains(filter));
+        self
+    }
+
+    /// How much is asked for.
+    pub fn len(&self) -> usize {
+        self.attributes.len() + self.filters.len()
+    }
+
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Heap bytes in use.
+    pub fn heap_bytes(&self) -> usize {
+        let all = self.attributes.iter().chain(&self.filters);
+        all.map(|text| size_of::<String>() + text.capacity()).sum()
+    }
+}
+
 /// What a directory says about one user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// What the directory knows it by: the DN, or the name in a file.
     pub id: String,
@@ -11,16 +66,19 @@ pub struct Entry {
     pub attributes: Attributes,
     /// The names of the user's groups.
     pub groups: Vec<String>,
+    /// The filters that were asked for and match.
+    pub filters: Vec<String>,
 }
 
 impl Entry {
     /// Heap bytes in use.
     pub fn heap_bytes(&self) -> usize {
-        let groups = self.groups.iter().map(|group| size_of::<String>() + group.capacity());
+        let texts = self.groups.iter().chain(&self.filters);
+        let texts = texts.map(|text| size_of::<String>() + text.capacity());
         self.id.capacity()
             + self.username.capacity()
             + self.attributes.heap_bytes()
-            + groups.sum::<usize>()
+            + texts.sum::<usize>()
     }
 }
 
@@ -61,7 +119,20 @@ impl Attributes {
 
 #[cfg(test)]
 mod tests {
-    use super::Attributes;
+    use super::{Asked, Attributes};
+
+    #[test]
+    fn what_is_asked_for_is_asked_once() {
+        let mut own = Asked::default();
+        own.attribute("mail");
+        let mut more = Asked::default();
+        ["MAIL", "sn", "SN"].iter().for_each(|name| more.attribute(name));
+        ["(a=b)", "(a=b)"].iter().for_each(|filter| more.filter(filter));
+        let extra = more.clone().beyond(&own);
+        assert_eq!((extra.attributes.as_slice(), extra.len()), (["sn".to_owned()].as_slice(), 2));
+        own.extend(&extra);
+        assert!(more.beyond(&own).is_empty());
+    }
 
     #[test]
     fn names_have_no_case() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password, Reason};
 
-pub use entry::{Attributes, Entry};
+pub use entry::{Asked, Attributes, Entry};
 
 use crate::config;
 
@@ -21,13 +21,8 @@ pub type Saying<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 
 /// A place where users are.
 pub trait Directory: Send + Sync {
-    /// Looks for the one entry of `user` and reads `attributes` of it.
-    fn find<'a>(
-        &'a self,
-        user: &'a str,
-        attributes: &'a [String],
-        deadline: Instant,
-    ) -> Saying<'a, Found>;
+    /// Looks for the one entry of `user` and what is asked of it.
+    fn find<'a>(&'a self, user: &'a str, asked: &'a Asked, deadline: Instant) -> Saying<'a, Found>;
 
     /// Tries the password of an entry. It has at least one byte and no NUL.
     fn verify<'a>(

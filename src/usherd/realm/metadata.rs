@@ -1,19 +1,29 @@
 //! What is told of a user: names and values that are safe in a header.
 
 use crate::config::{Metadata, MetadataValue};
-use crate::directory::Entry;
+use crate::directory::{Asked, Entry};
+
+/// What must be known of an entry for this.
+pub(super) fn asked(wanted: &[Metadata]) -> Asked {
+    let mut asked = Asked::default();
+    for item in wanted {
+        match &item.value {
+            MetadataValue::Attribute { name, .. } => asked.attribute(name),
+            MetadataValue::Username | MetadataValue::Groups { .. } => {}
+        }
+    }
+    asked
+}
 
 /// Names and values in the configured order; a name without a value is left out.
 pub(super) fn shape(wanted: &[Metadata], user: &str, entry: &Entry) -> Vec<(String, String)> {
     let told = |item: &Metadata| {
         let value = match &item.value {
             MetadataValue::Username => Some(user.to_owned()),
-            MetadataValue::Attribute { name, lowercase } => {
-                entry
-                    .attributes
-                    .first(name)
-                    .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() })
-            }
+            MetadataValue::Attribute { name, lowercase } => entry
+                .attributes
+                .first(name)
+                .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() }),
             MetadataValue::Groups { join } => {
                 (!entry.groups.is_empty()).then(|| entry.groups.join(join))
             }
@@ -50,7 +60,7 @@ mod tests {
         attributes.add("mail", ["Alice@Example.COM".to_owned(), "second@x".to_owned()]);
         attributes.add("cn", ["Al\r\nX-Admin: 1\u{85}\u{7f}ice".to_owned()]);
         let groups = vec!["dev".to_owned(), "ops".to_owned()];
-        let entry = Entry { id: String::new(), username: String::new(), attributes, groups };
+        let entry = Entry { attributes, groups, ..Entry::default() };
         let told = shape(&wanted, "alice", &entry);
         let told: Vec<_> =
             told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

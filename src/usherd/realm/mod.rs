@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Source};
 
 use crate::cache::{self, Cache, Digest, Digester, Memory, Who};
-use crate::config::{self, Rule};
-use crate::directory::{self, Directory, Entry, Found, Unavailable, Verification};
+use crate::config::{self, Rule, Test};
+use crate::directory::{self, Asked, Directory, Entry, Found, Unavailable, Verification};
 use flight::Flight;
 use metadata::harmless;
 use username::{Typed, in_case};
@@ -26,13 +26,13 @@ pub use realms::Realms;
 struct Realm {
     settings: Arc<config::Realm>,
     directory: Arc<dyn Directory>,
-    /// The attributes that metadata and rules need.
-    attributes: Vec<String>,
+    /// What metadata and rules need to know of an entry.
+    asked: Asked,
     cache: Cache<Person>,
     /// The directory's generation that the cache is of.
     generation: AtomicU64,
     digester: Digester,
-    searches: Flight<(String, Vec<String>), Result<Searched, No>>,
+    searches: Flight<(String, Asked), Result<Searched, No>>,
     binds: Flight<(String, Digest), Result<Verification, No>>,
     /// How long a directory is asked, whoever still waits.
     patience: Duration,
@@ -42,13 +42,13 @@ struct Realm {
 #[derive(Debug, PartialEq, Eq)]
 struct Person {
     entry: Entry,
-    /// The attributes that were asked for beside the realm's own.
-    extra: Vec<String>,
+    /// What was asked for beside the realm's own.
+    extra: Asked,
 }
 
 impl cache::Identity for Person {
     fn heap_bytes(&self) -> usize {
-        self.entry.heap_bytes() + self.extra.iter().map(String::capacity).sum::<usize>()
+        self.entry.heap_bytes() + self.extra.heap_bytes()
     }
 
     fn is_same_as(&self, other: &Self) -> bool {
@@ -84,20 +84,12 @@ const NOBODY: &str = "no such user";
 
 impl Realm {
     fn open(settings: &Arc<config::Realm>, patience: Duration) -> Result<Self, String> {
-        let mut attributes: Vec<String> = Vec::new();
-        let told = settings.metadata.iter().filter_map(|item| match &item.value {
-            config::MetadataValue::Attribute { name, .. } => Some(name.as_str()),
-            config::MetadataValue::Username | config::MetadataValue::Groups { .. } => None,
-        });
-        for name in told.chain(settings.rules.iter().filter_map(rules::attribute)) {
-            if !attributes.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                attributes.push(name.to_owned());
-            }
-        }
+        let mut asked = metadata::asked(&settings.metadata);
+        asked.extend(&rules::asked(&settings.rules));
         Ok(Self {
             settings: Arc::clone(settings),
             directory: directory::open(settings)?,
-            attributes,
+            asked,
             cache: Cache::new(&settings.cache),
             generation: AtomicU64::new(0),
             digester: Digester::new().map_err(|error| format!("no random bytes: {error}"))?,
@@ -115,7 +107,7 @@ impl Realm {
         query: &Query,
         deadline: Instant,
     ) -> Result<Identity, No> {
-        let extra = parse_rules(query)?;
+        let extra = self.rules_of(query)?;
         let bytes = password.as_bytes();
         // RFC 4513 5.1.2: an empty password must never reach a bind.
         if bytes.is_empty() || bytes.contains(&0) || bytes.len() > usher_protocol::MAX_PASSWORD {
@@ -138,7 +130,7 @@ impl Realm {
         query: &Query,
         deadline: Instant,
     ) -> Result<Identity, No> {
-        let extra = parse_rules(query)?;
+        let extra = self.rules_of(query)?;
         let name = typed.canonical(&self.settings.usernames).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
         let person = self.find(&name, &extra, deadline).await?.ok_or(No::Nobody(NOBODY))?;
@@ -153,17 +145,18 @@ impl Realm {
         rules: &[Rule],
         deadline: Instant,
     ) -> Result<Option<Known<Arc<Person>>>, No> {
-        let mut extra = self.extra_attributes(rules);
+        let mut extra = rules::asked(rules).beyond(&self.asked);
         match self.cache.identity(name, Instant::now()) {
             Some(Who::Nobody) => return Ok(None),
             Some(Who::Known(person, since)) => {
-                if extra.iter().all(|name| person.extra.contains(name)) {
+                if extra.clone().beyond(&person.extra).is_empty() {
                     return Ok(Some(Known { fact: person, source: Source::Cache, since }));
                 }
-                // One entry serves both this request and those that asked for other attributes.
-                extra.extend(person.extra.iter().cloned());
-                extra.sort_unstable();
-                extra.dedup();
+                // One entry serves both this request and those that asked for other things, as
+                // long as these are not ever more.
+                if extra.len() + person.extra.len() <= usher_protocol::MAX_RULES {
+                    extra.extend(&person.extra);
+                }
             }
             None => {}
         }
@@ -177,10 +170,11 @@ impl Realm {
     }
 
     /// Asks the directory, and remembers what it said.
-    async fn search(&self, name: &str, extra: Vec<String>) -> Result<Searched, No> {
-        let attributes: Vec<String> = self.attributes.iter().chain(&extra).cloned().collect();
+    async fn search(&self, name: &str, extra: Asked) -> Result<Searched, No> {
+        let mut asked = self.asked.clone();
+        asked.extend(&extra);
         let deadline = Instant::now() + self.patience;
-        let found = self.directory.find(name, &attributes, deadline).await;
+        let found = self.directory.find(name, &asked, deadline).await;
         let now = Instant::now();
         match found.map_err(No::Unavailable)? {
             Found::Nobody => {
@@ -269,15 +263,19 @@ impl Realm {
         })
     }
 
-    /// Attributes that the request's rules look at and the realm's own do not, sorted.
-    fn extra_attributes(&self, rules: &[Rule]) -> Vec<String> {
-        let own =
-            |name: &&str| self.attributes.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let names = rules.iter().filter_map(rules::attribute).filter(|name| !own(name));
-        let mut extra: Vec<String> = names.map(str::to_ascii_lowercase).collect();
-        extra.sort_unstable();
-        extra.dedup();
-        extra
+    /// The rules that a request brings.
+    fn rules_of(&self, query: &Query) -> Result<Vec<Rule>, No> {
+        let parse = |text: &String| {
+            let rule = Rule::parse(text).map_err(No::BadRequest)?;
+            match (&rule.test, &self.settings.directory) {
+                (Test::Filter(_), config::Directory::Local(_)) => Err(No::BadRequest(format!(
+                    "the realm {} has no LDAP directory to match filter= with",
+                    self.settings.name
+                ))),
+                _ => Ok(rule),
+            }
+        };
+        query.require.iter().map(parse).collect()
     }
 
     /// A directory that changed as a whole makes all void that it said before.
@@ -324,9 +322,4 @@ impl Realm {
             problem: self.directory.problem(),
         }
     }
-}
-
-/// The rules that a request brings.
-fn parse_rules(query: &Query) -> Result<Vec<Rule>, No> {
-    query.require.iter().map(|text| Rule::parse(text).map_err(No::BadRequest)).collect()
 }

@@ -92,6 +92,10 @@ fn whatever_is_printed_reads_as_the_same() {
         format!(
             "{LOCAL}rules.require = ['group=\"a\"|b\\c', \"attribute:x='\\\"\"]\ncache.ttl = \"1500ms\"\n"
         ),
+        format!(
+            "{CORP}groups = {{ base_dn = \"ou=a\", filter = \"(|(member=%d)(x=%u))\", nested = 3 }}\n\
+             rules.require = [\"filter=(|(a=b)(c=d))\"]\n"
+        ),
         CORP.replace("\"localhost\"", "[\"ldapi://%2Frun%2Fa%20b%25\", \"[::1]:1389\"]"),
     ] {
         let settings = read(&text).unwrap().settings;

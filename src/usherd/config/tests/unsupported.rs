@@ -3,17 +3,13 @@
 use super::{CORP, LOCAL, problems, read, realm};
 
 /// A line of an LDAP realm, where it is refused, by which name, and what turns it off.
-const REFUSED: [(&str, &str, &str, &str); 17] = [
+const REFUSED: [(&str, &str, &str, &str); 13] = [
     ("directory = \"active_directory\"", "6:13", "directory", ""),
     ("user_dn = \"uid=%u,dc=com\"", "6:11", "user_dn", ""),
     ("reveal_account_state = true", "6:24", "reveal_account_state", "false"),
     ("pool.max_age = \"10m\"", "6:16", "pool.max_age", ""),
     ("pool.idle_probe = \"30s\"", "6:19", "pool.idle_probe", ""),
     ("pool.hedge_after = \"300ms\"", "6:20", "pool.hedge_after", ""),
-    ("groups.base_dn = \"dc=com\"", "6:18", "groups.base_dn", ""),
-    ("groups.filter = \"(member=%d)\"", "6:17", "groups.filter", ""),
-    ("groups = { attribute = \"memberOf\", nested = 8 }", "6:45", "groups.nested", "0"),
-    ("rules.require = [\"filter=(a=b)\"]", "6:18", "filter=", ""),
     ("cache.stale = \"1h\"", "6:15", "cache.stale", "\"0s\""),
     ("cache.offline_authentication = \"1h\"", "6:32", "cache.offline_authentication", "\"0s\""),
     ("cache.refresh_ahead = 0.8", "6:23", "cache.refresh_ahead", "0"),
@@ -68,8 +64,7 @@ fn what_means_off_is_taken() {
         "{CORP}referrals = \"ignore\"
         reveal_account_state = false
         cache = {{ stale = \"0s\", offline_authentication = \"0s\", refresh_ahead = 0 }}
-        shield = {{ failures = 0, per_client = 0 }}
-        groups = {{ attribute = \"memberOf\", nested = 0 }}\n"
+        shield = {{ failures = 0, per_client = 0 }}\n"
     ));
     realm(&format!("{LOCAL}format = \"usher\"\n"));
 }

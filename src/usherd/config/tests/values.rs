@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{CORP, LOCAL, ldap, problems, read, realm};
 use crate::config::{
-    Account, Case, Directory, Filter, Groups, Host, MetadataValue, Scope, Security, StripDomain,
-    Test,
+    Account, Case, Directory, Filter, GroupSource, Groups, Host, MetadataValue, Scope, Security,
+    StripDomain, Test,
 };
 
 #[test]
@@ -158,7 +158,8 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
     assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
     assert_eq!(ldap.pool.operation_timeout, Duration::from_secs(300));
-    let groups = Groups { attribute: "memberOf".to_owned(), name_attribute: "ou".to_owned() };
+    let source = GroupSource::Attribute("memberOf".to_owned());
+    let groups = Groups { source, name_attribute: "ou".to_owned(), nested: 0 };
     assert_eq!(ldap.groups, Some(groups));
 }
 
@@ -343,7 +344,48 @@ fn groups_are_found_in_one_way() {
     );
     assert_eq!(
         problems(&format!("{CORP}groups = {{ name_attribute = \"cn\" }}\n")),
-        "usher.toml:6:10: groups needs attribute"
+        "usher.toml:6:10: groups needs attribute or base_dn"
+    );
+    assert_eq!(
+        problems(&format!("{CORP}groups = {{ filter = \"member=%d\" }}\n")),
+        "usher.toml:6:10: groups needs base_dn"
+    );
+}
+
+#[test]
+fn groups_that_are_searched_have_a_filter_that_asks_for_somebody() {
+    let search = |filter: &str| GroupSource::Search {
+        base_dn: "dc=com".to_owned(),
+        filter: Filter::parse(filter).unwrap(),
+    };
+    let given = ldap("groups = { base_dn = \"dc=com\", nested = 8 }\n").groups.unwrap();
+    assert_eq!((given.source, given.nested), (search("(member=%d)"), 8));
+    let given = ldap("groups = { base_dn = \"dc=com\", filter = \"memberUid=%u\" }\n").groups;
+    assert_eq!(given.unwrap().source, search("(memberUid=%u)"));
+    let wrong =
+        |more: &str| problems(&format!("{CORP}groups = {{ base_dn = \"dc=com\", {more} }}"));
+    assert_eq!(
+        wrong("filter = \"(cn=x)\""),
+        "usher.toml:6:41: filter has neither %d (the DN of whoever is in the group) nor %u (the \
+         user)\n    hint: for instance \"(member=%d)\""
+    );
+    assert_eq!(
+        wrong("filter = \"(memberUid=%u)\", nested = 1"),
+        "usher.toml:6:41: filter has no %d, so it cannot find the groups that groups are in\n    \
+         hint: for instance \"(member=%d)\""
+    );
+    assert_eq!(wrong("nested = 33"), "usher.toml:6:41: nested must be between 0 and 32");
+    assert_eq!(
+        wrong("filter = \"(%d=x)\""),
+        "usher.toml:6:41: filter does not follow RFC 4515: expected an attribute at character 2"
+    );
+}
+
+#[test]
+fn filter_rules_are_for_those_who_have_a_directory() {
+    assert_eq!(
+        problems(&format!("{LOCAL}rules.require = [\"filter=(a=b)\"]\n")),
+        "usher.toml:3:18: filter= needs an LDAP directory"
     );
 }
 

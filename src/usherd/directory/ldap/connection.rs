@@ -31,6 +31,10 @@ pub(super) struct Search<'a> {
     pub(super) scope: Scope,
     pub(super) filter: String,
     pub(super) attributes: Vec<&'a str>,
+    /// More entries than this are not waited for.
+    pub(super) most: usize,
+    /// Whether a base that does not exist is an answer, and no mistake of the configuration.
+    pub(super) may_be_absent: bool,
 }
 
 /// A connection, and the task that moves its bytes.
@@ -136,7 +140,7 @@ impl Searcher {
         self.connection
     }
 
-    /// At most two entries: whoever matches a login is one, or too many.
+    /// At most as many entries as the search wants.
     pub(super) async fn search(
         &mut self,
         search: &Search<'_>,
@@ -154,13 +158,13 @@ impl Searcher {
         &mut self,
         search: &Search<'_>,
     ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
-        const MOST: usize = 2;
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::OneLevel => ldap3::Scope::OneLevel,
             Scope::Subtree => ldap3::Scope::Subtree,
         };
-        let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(2);
+        let limit = i32::try_from(search.most).unwrap_or(i32::MAX);
+        let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(limit);
         let mut stream = self
             .ldap
             .with_search_options(options)
@@ -172,7 +176,7 @@ impl Searcher {
                 continue;
             }
             entries.push(SearchEntry::construct(entry));
-            if entries.len() > MOST {
+            if entries.len() > search.most {
                 break;
             }
         }
@@ -189,10 +193,12 @@ fn judge(
     match result.rc {
         0 => Ok(entries),
         // sizeLimitExceeded, as asked for. With fewer entries the server has a limit of its own,
-        // and one entry would only look like the only one.
-        _ if entries.len() > 1 => Ok(entries),
+        // and what is missing would only look as if it were not there.
+        _ if entries.len() >= search.most => Ok(entries),
         // busy, unavailable, other: this host's trouble.
         1 | 51 | 52 | 80 => Err(Failure::Host(format!("search: {}", describe(result)))),
+        // noSuchObject, invalidDNSyntax.
+        32 | 34 if search.may_be_absent => Ok(Vec::new()),
         32 => Err(Failure::Answer(format!(
             "the base DN {:?} does not exist, or the account may not see it: {}",
             search.base,

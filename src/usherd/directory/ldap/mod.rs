@@ -1,8 +1,10 @@
 //! Servers that speak LDAP (RFC 4511). The only room that knows ldap3.
 
 mod connection;
+mod dn;
 mod entry;
 mod filter;
+mod groups;
 mod health;
 mod host;
 mod pool;
@@ -14,7 +16,7 @@ use usher_protocol::{HostStatus, Password};
 
 use self::connection::Search;
 use self::pool::Pool;
-use super::{Directory, Entry, Found, Saying, Verification};
+use super::{Asked, Directory, Entry, Found, Saying, Unavailable, Verification};
 use crate::config;
 
 /// The servers of one realm.
@@ -28,11 +30,15 @@ impl Ldap {
         Self { settings: settings.clone(), pool: Pool::open(realm, settings) }
     }
 
-    fn search<'a>(&'a self, user: &str, attributes: &'a [String]) -> Search<'a> {
-        let mut wanted: Vec<&str> = Vec::with_capacity(attributes.len() + 2);
+    /// The search for the one entry of a user.
+    fn search<'a>(&'a self, user: &str, asked: &'a Asked) -> Search<'a> {
+        let mut wanted: Vec<&str> = Vec::with_capacity(asked.attributes.len() + 2);
         let own = self.settings.login_attributes.iter().map(String::as_str);
-        let groups = self.settings.groups.iter().map(|groups| groups.attribute.as_str());
-        for name in own.chain(groups).chain(attributes.iter().map(String::as_str)) {
+        let groups = self.settings.groups.iter().filter_map(|groups| match &groups.source {
+            config::GroupSource::Attribute(name) => Some(name.as_str()),
+            config::GroupSource::Search { .. } => None,
+        });
+        for name in own.chain(groups).chain(asked.attributes.iter().map(String::as_str)) {
             if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 wanted.push(name);
             }
@@ -46,24 +52,62 @@ impl Ldap {
                 user,
             ),
             attributes: wanted,
+            // Whoever matches a login is one, or too many.
+            most: 2,
+            may_be_absent: false,
         }
+    }
+
+    /// What else is asked of an entry that was found: its groups, and which filters match it.
+    async fn complete(
+        &self,
+        entry: &mut Entry,
+        asked: &Asked,
+        deadline: Instant,
+    ) -> Result<(), Unavailable> {
+        if let Some(groups) = &self.settings.groups {
+            entry.groups = groups::of(entry, groups, &self.pool, deadline).await?;
+        }
+        for filter in &asked.filters {
+            if self.matches(&entry.id, filter, deadline).await? {
+                entry.filters.push(filter.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the directory says that a filter matches an entry.
+    async fn matches(
+        &self,
+        dn: &str,
+        filter: &str,
+        deadline: Instant,
+    ) -> Result<bool, Unavailable> {
+        let search = Search {
+            base: dn,
+            scope: config::Scope::Base,
+            filter: filter.to_owned(),
+            // No attributes (RFC 4511 section 4.5.1.8).
+            attributes: vec!["1.1"],
+            most: 1,
+            may_be_absent: true,
+        };
+        Ok(!self.pool.search(&search, deadline).await?.is_empty())
     }
 }
 
 impl Directory for Ldap {
-    fn find<'a>(
-        &'a self,
-        user: &'a str,
-        attributes: &'a [String],
-        deadline: Instant,
-    ) -> Saying<'a, Found> {
+    fn find<'a>(&'a self, user: &'a str, asked: &'a Asked, deadline: Instant) -> Saying<'a, Found> {
         Box::pin(async move {
-            let mut entries = self.pool.search(&self.search(user, attributes), deadline).await?;
-            Ok(match (entries.pop(), entries.is_empty()) {
-                (None, _) => Found::Nobody,
-                (Some(found), true) => Found::One(entry::read(found, user, &self.settings)),
-                (Some(_), false) => Found::Several,
-            })
+            let mut entries = self.pool.search(&self.search(user, asked), deadline).await?;
+            let found = match (entries.pop(), entries.is_empty()) {
+                (None, _) => return Ok(Found::Nobody),
+                (Some(_), false) => return Ok(Found::Several),
+                (Some(found), true) => found,
+            };
+            let mut entry = entry::read(found, user, &self.settings);
+            self.complete(&mut entry, asked, deadline).await?;
+            Ok(Found::One(entry))
         })
     }
 

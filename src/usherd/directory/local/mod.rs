@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password, Reason};
 
-use super::{Directory, Found, Saying, Unavailable, Verification};
+use super::{Asked, Directory, Found, Saying, Unavailable, Verification};
 use crate::config::{self, Case};
 use hash::Hash;
 use users::{Stamp, Users};
@@ -75,7 +75,7 @@ impl Drop for Local {
 }
 
 impl Directory for Local {
-    fn find<'a>(&'a self, user: &'a str, _: &'a [String], _: Instant) -> Saying<'a, Found> {
+    fn find<'a>(&'a self, user: &'a str, _: &'a Asked, _: Instant) -> Saying<'a, Found> {
         Box::pin(async move { Ok(self.shared.users.load().find(user)) })
     }
 

@@ -126,7 +126,7 @@ impl User {
             }
         }
         let (id, username) = (name.to_owned(), name.to_owned());
-        let entry = Entry { id, username, attributes, groups: line.groups };
+        let entry = Entry { id, username, attributes, groups: line.groups, filters: Vec::new() };
         Ok(Self { hash: Arc::new(hash), disabled: line.disabled, entry })
     }
 }
