@@ -28,8 +28,10 @@ help:
 demo:
 	$(CARGO) run --release -p usherd -- demo
 
+# The tests would build the programs too; here it shows what takes the time.
 test:
 	tests/prerequisites
+	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
 check:

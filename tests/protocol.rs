@@ -101,7 +101,7 @@ fn garbage_closes_that_connection_alone_and_is_counted_but_hardly_logged() {
     let daemon = start();
     let mut other = daemon.wire();
     assert_found(&mut other);
-    let (start, before) = (Instant::now(), daemon.log().lines().count());
+    let start = Instant::now();
     for _ in 0..25 {
         for garbage in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], b"\0\0\0\x03\x01AA"] {
             let mut wire = daemon.wire();
@@ -113,7 +113,7 @@ fn garbage_closes_that_connection_alone_and_is_counted_but_hardly_logged() {
     assert_found(&mut other);
     let status = daemon.status();
     assert_eq!(status["counters"]["malformed_frames"], 50, "{status}");
-    let logged = daemon.log().lines().count() - before;
+    let logged = daemon.log().lines().filter(|line| line.contains("closed a connection")).count();
     let seconds = usize::try_from(start.elapsed().as_secs()).expect("few");
     assert!((1..=seconds + 2).contains(&logged), "{logged} lines: {}", daemon.log());
 }
@@ -152,7 +152,7 @@ fn who_never_reads_answers_is_closed_and_others_go_on() {
     let closed = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
     assert!(closed, "not closed: {error}");
     assert_found(&mut other);
-    until_true("its place to be free", || daemon.status()["connections"] == 2);
+    until_true("its place to be free", || daemon.status()["connections"] == 1);
 }
 
 #[test]
@@ -199,8 +199,14 @@ fn a_client_written_from_the_specification_alone_is_answered_as_usherctl_is() {
     ];
     for (question, input) in questions {
         let theirs = python(&daemon, question, input);
-        let json: Value = serde_json::from_str(&theirs.stdout).expect("JSON");
-        let ours = daemon.ctl_json(question, input);
+        let mut json: Value = serde_json::from_str(&theirs.stdout).expect("JSON");
+        let mut ours = daemon.ctl_json(question, input);
+        // Whoever asks second is answered from memory.
+        for answer in [&mut json, &mut ours.json] {
+            let answer = answer.as_object_mut().expect("an object");
+            answer.remove("source");
+            answer.remove("age_s");
+        }
         assert_eq!((theirs.code, json), (ours.code, ours.json), "{question:?}");
     }
 }

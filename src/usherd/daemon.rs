@@ -50,8 +50,8 @@ impl Daemon {
         let Self { file, sockets, control, mut reloads, mut signals } = self;
         let stop = CancellationToken::new();
         let mut serving = tokio::spawn(listener::run(sockets, Arc::clone(&control), stop.clone()));
-        notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
         tracing::info!("usherd {} serves", env!("CARGO_PKG_VERSION"));
+        notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
         loop {
             tokio::select! {
                 () = end.cancelled() => break,

@@ -10,6 +10,7 @@ use nix::sys::stat::{Mode, umask};
 use tokio_util::sync::CancellationToken;
 use usherd::config::{self, Loaded};
 use usherd::daemon::Daemon;
+use usherd::realm::Realms;
 use usherd::{demo, telemetry};
 
 /// Answers who a user is and whether they may in, from LDAP and other directories, over a Unix
@@ -83,6 +84,9 @@ fn run(arguments: Arguments) -> Result<(), (u8, String)> {
     }
     if arguments.print_config {
         print!("{}", config::print(&settings));
+    }
+    if arguments.check {
+        Realms::check(&settings).map_err(|text| (USAGE, text))?;
     }
     if arguments.check || arguments.print_config {
         return Ok(());

@@ -146,16 +146,12 @@ impl Slapd {
 
     /// Lets it hang: connections are accepted by the kernel, and nothing is answered.
     pub(crate) fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.process.as_ref().expect("it runs").freeze();
     }
 
     /// Lets it go on.
     pub(crate) fn resume(&self) {
-        self.signal(Signal::SIGCONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        self.process.as_ref().expect("it runs").signal(signal);
+        self.process.as_ref().expect("it runs").signal(Signal::SIGCONT);
     }
 
     pub(crate) fn port(&self) -> u16 {

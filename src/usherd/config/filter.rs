@@ -5,6 +5,8 @@ use super::name;
 
 /// Deepest nesting.
 const MAX_DEPTH: usize = 32;
+/// What makes an extensible match look at the entry's DN too.
+const DN_FLAG: &str = ":dn";
 /// Longest text, in bytes.
 const MAX_LENGTH: usize = 8192;
 
@@ -21,7 +23,7 @@ impl Filter {
         if text.len() > MAX_LENGTH {
             return Err(format!("it is longer than {MAX_LENGTH} bytes"));
         }
-        let mut reader = Reader { text, rest: text };
+        let mut reader = Reader { text, rest: text, dn_flags: Vec::new() };
         let bare = !text.starts_with('(');
         if bare {
             reader.component(0)?;
@@ -31,7 +33,14 @@ impl Filter {
         if !reader.rest.is_empty() {
             return Err(reader.wrong("nothing may follow the filter: unexpected text"));
         }
-        Ok(Self(if bare { format!("({text})") } else { text.to_owned() }))
+        let mut text = text.to_owned();
+        for at in reader.dn_flags {
+            // RFC 4515 allows any case, the LDAP library only this.
+            if let Some(flag) = text.get_mut(at..at + DN_FLAG.len()) {
+                flag.make_ascii_lowercase();
+            }
+        }
+        Ok(Self(if bare { format!("({text})") } else { text }))
     }
 
     /// The filter's text, with its outer parentheses.
@@ -44,6 +53,8 @@ impl Filter {
 struct Reader<'a> {
     text: &'a str,
     rest: &'a str,
+    /// Where the text says `:dn`.
+    dn_flags: Vec<usize>,
 }
 
 impl Reader<'_> {
@@ -104,7 +115,10 @@ impl Reader<'_> {
         let Some((between, _)) = self.rest.split_once(":=") else {
             return Err(self.wrong("expected :="));
         };
-        let rule = strip_dn(between);
+        let rule = strip_dn_flag(between);
+        if rule.len() < between.len() {
+            self.dn_flags.push(self.text.len() - self.rest.len());
+        }
         let is_rule = rule.strip_prefix(':').is_some_and(name::is_attribute_type);
         if !(is_rule || (has_attribute && rule.is_empty())) {
             return Err(self.wrong("expected a matching rule"));
@@ -164,12 +178,13 @@ impl Reader<'_> {
     }
 }
 
-/// What follows `:dn`, which is written in any case.
-fn strip_dn(text: &str) -> &str {
-    match text.get(..3) {
-        Some(start) if start.eq_ignore_ascii_case(":dn") => {
-            let rest = text.get(3..).unwrap_or_default();
-            if rest.is_empty() || rest.starts_with(':') { rest } else { text }
+/// What follows `:dn`, which is written in any case; the text itself where there is none.
+fn strip_dn_flag(text: &str) -> &str {
+    match text.split_at_checked(DN_FLAG.len()) {
+        Some((flag, rest))
+            if flag.eq_ignore_ascii_case(DN_FLAG) && (rest.is_empty() || rest.starts_with(':')) =>
+        {
+            rest
         }
         _ => text,
     }

@@ -52,14 +52,13 @@ impl Address {
         }
     }
 
-    /// Whether what is sent there stays on this machine.
-    pub(super) fn is_local(&self) -> bool {
-        let Self::Tcp(name, _) = self else {
-            return true;
-        };
-        name.eq_ignore_ascii_case("localhost")
+    /// The name, if what is sent there leaves this machine.
+    pub(super) fn remote(&self) -> Option<&str> {
+        let Self::Tcp(name, _) = self else { return None };
+        let is_loopback = name.eq_ignore_ascii_case("localhost")
             || name.parse().is_ok_and(|v4: Ipv4Addr| v4.is_loopback())
-            || name.parse().is_ok_and(|v6: Ipv6Addr| v6.is_loopback())
+            || name.parse().is_ok_and(|v6: Ipv6Addr| v6.is_loopback());
+        (!is_loopback).then_some(name.as_str())
     }
 }
 
@@ -215,10 +214,10 @@ mod tests {
     #[test]
     fn loopback_and_sockets_are_local() {
         for text in ["localhost", "127.0.0.2", "[::1]:389", "ldapi://%2Frun"] {
-            assert!(Server::parse(text).unwrap().address.is_local(), "{text}");
+            assert_eq!(Server::parse(text).unwrap().address.remote(), None, "{text}");
         }
         for text in ["ldap1", "10.0.0.1", "localhost.example.com"] {
-            assert!(!Server::parse(text).unwrap().address.is_local(), "{text}");
+            assert_eq!(Server::parse(text).unwrap().address.remote(), Some(text));
         }
     }
 

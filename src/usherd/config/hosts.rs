@@ -28,10 +28,7 @@ pub(super) fn hosts(
     let secured_at = realm.raw.connection_security.as_ref().map_or(at.clone(), Spanned::span);
     let security =
         findings.take("connection_security", secured_at, unsupported::security(security))?;
-    if let Some(far) = servers.iter().find(|server| !server.address.is_local()) {
-        let Address::Tcp(name, _) = &far.address else {
-            return None;
-        };
+    if let Some(name) = servers.iter().find_map(|server| server.address.remote()) {
         findings.warn(at, &format!("passwords travel unencrypted to {name}"));
     }
     let hosts = servers.into_iter().map(|server| server.address.on(port)).collect();
@@ -89,10 +86,11 @@ fn security(
     };
     let Word(security) = *given.get_ref();
     for server in servers {
+        let is_socket = matches!(server.address, Address::Unix(_));
         let scheme = match (server.security, security) {
             (Some(Security::Ldaps), Security::Plain | Security::StartTls) => "ldaps://",
+            (_, Security::Ldaps | Security::StartTls) if is_socket => "ldapi://",
             (Some(Security::Plain), Security::Ldaps) => "ldap://",
-            (_, Security::StartTls) if matches!(server.address, Address::Unix(_)) => "ldapi://",
             _ => continue,
         };
         let what = format!("connection_security {:?} contradicts {scheme}", security.word());

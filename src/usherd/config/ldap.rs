@@ -62,7 +62,9 @@ fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String
     }
     let mut names: Vec<String> = Vec::new();
     for (at, text) in written {
-        let Some(name) = findings.take("login_attribute", at.clone(), name::attribute(text)) else {
+        let Some(name) =
+            findings.take("login_attribute", at.clone(), name::filtered_attribute(text))
+        else {
             continue;
         };
         if names.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
@@ -79,6 +81,8 @@ fn pool(raw: &raw::Realm, findings: &mut Findings<'_>) -> Pool {
     let lanes = || units::count(1..=1024);
     let wait = || units::duration(Duration::from_millis(10)..=Duration::from_secs(300));
     let (connect, operation) = (Duration::from_secs(2), Duration::from_secs(3));
+    let while_idle = || units::duration(Duration::from_millis(100)..=Duration::from_secs(86_400));
+    let (hedge, probe) = (Duration::from_millis(300), Duration::from_secs(30));
     Pool {
         search_lanes: findings.read("search_lanes", &raw.search_lanes, 2, lanes()),
         bind_lanes: findings.read("bind_lanes", &raw.bind_lanes, 16, lanes()),
@@ -89,5 +93,8 @@ fn pool(raw: &raw::Realm, findings: &mut Findings<'_>) -> Pool {
             operation,
             wait(),
         ),
+        hedge_after: findings.read("hedge_after", &raw.hedge_after, hedge, wait()),
+        idle_probe: findings.read("idle_probe", &raw.idle_probe, probe, while_idle()),
+        max_age: findings.read("max_age", &raw.max_age, Duration::from_secs(600), while_idle()),
     }
 }

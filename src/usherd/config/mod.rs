@@ -1,8 +1,8 @@
 //! TOML to settings. Nothing half-checked leaves this room: what is invalid cannot be represented.
 //!
-//! A file takes one road: its text becomes the tables of [`raw`] (known keys, right types, places),
+//! A file takes one road: its text becomes the tables of `raw` (known keys, right types, places),
 //! each room below turns its table into [`Settings`] and takes down every problem it finds, and
-//! [`unsupported`] refuses what this version cannot honour.
+//! `unsupported` refuses what this version cannot honour.
 
 mod access;
 mod account;

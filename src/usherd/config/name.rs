@@ -22,15 +22,23 @@ pub(super) fn domain(name: &str) -> Result<String, Fault> {
     })
 }
 
-/// An attribute: a descriptor or an object identifier, then options (RFC 4512 2.5). Descriptors
-/// may have underscores, as they do in the schemas of some servers and in users.toml.
+/// An attribute that is asked for. It may have underscores, as in users.toml and in the schemas of
+/// some servers.
 pub(super) fn attribute(name: &str) -> Result<String, Fault> {
-    is_attribute(name)
-        .then(|| name.to_owned())
+    checked(name, is_attribute(&name.replace('_', "-")))
+}
+
+/// An attribute that will stand in a filter, where RFC 4512 counts to the letter.
+pub(super) fn filtered_attribute(name: &str) -> Result<String, Fault> {
+    checked(name, is_attribute(name))
+}
+
+fn checked(name: &str, fits: bool) -> Result<String, Fault> {
+    fits.then(|| name.to_owned())
         .ok_or_else(|| Fault::new(format!("is not the name of an attribute: {name:?}")))
 }
 
-/// Whether this is an attribute with or without options.
+/// Whether this is an attribute: a descriptor or an object identifier, then options (RFC 4512 2.5).
 pub(super) fn is_attribute(name: &str) -> bool {
     let mut parts = name.split(';');
     let option = |text: &str| {
@@ -42,7 +50,7 @@ pub(super) fn is_attribute(name: &str) -> bool {
 /// Whether this is an attribute's descriptor or object identifier.
 pub(super) fn is_attribute_type(name: &str) -> bool {
     let descriptor = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let number = |text: &str| {
         !text.is_empty()
             && text.bytes().all(|b| b.is_ascii_digit())
@@ -103,13 +111,19 @@ mod tests {
 
     #[test]
     fn attributes_are_descriptors_or_identifiers_with_options() {
-        for name in ["mail", "userCertificate;binary", "x-1;lang-de;x", "2.5.4.3", "employee_type"]
-        {
+        for name in ["mail", "userCertificate;binary", "x-1;lang-de;x", "2.5.4.3"] {
             assert!(is_attribute(name), "{name}");
         }
         for name in ["", "9a", "a b", "mail;", "2.5.", "2", "02.5", "mäil", "a=b", "a*"] {
             assert!(!is_attribute(name), "{name}");
         }
+    }
+
+    #[test]
+    fn underscores_are_for_attributes_that_stand_in_no_filter() {
+        assert!(attribute("employee_type").is_ok());
+        assert!(filtered_attribute("employee_type").is_err());
+        assert!(attribute("_a").is_err());
     }
 
     #[test]

@@ -137,7 +137,10 @@ fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {
     writeln!(out, "\n[{table}.pool]\nsearch_lanes = {}", pool.search_lanes)?;
     writeln!(out, "bind_lanes = {}", pool.bind_lanes)?;
     writeln!(out, "connect_timeout = \"{}\"", show_duration(pool.connect_timeout))?;
-    writeln!(out, "operation_timeout = \"{}\"", show_duration(pool.operation_timeout))
+    writeln!(out, "operation_timeout = \"{}\"", show_duration(pool.operation_timeout))?;
+    writeln!(out, "hedge_after = \"{}\"", show_duration(pool.hedge_after))?;
+    writeln!(out, "idle_probe = \"{}\"", show_duration(pool.idle_probe))?;
+    writeln!(out, "max_age = \"{}\"", show_duration(pool.max_age))
 }
 
 fn groups(out: &mut String, table: &str, groups: &Groups) -> fmt::Result {

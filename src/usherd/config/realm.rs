@@ -10,10 +10,11 @@ use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
 use super::rule::{Rule, Test};
 use super::settings::{Cache, Case, Directory, Local, Realm, StripDomain, Usernames};
+use super::unsupported::Supported;
 use super::{Surroundings, ldap, metadata, name, units, unsupported};
 
-/// Most rules of a realm, and most domains.
-const MAX_LISTED: usize = 64;
+/// Most rules of a realm.
+const MAX_RULES: usize = 64;
 
 type Written = BTreeMap<Spanned<String>, Spanned<raw::Realm>>;
 
@@ -75,12 +76,13 @@ fn realm<'a>(
         realm.refuse("needs a type: \"ldap\" or \"local\"", findings);
         return None;
     };
-    let Word(kind) = *kind.get_ref();
+    let (at, Word(kind)) = (kind.span(), *kind.get_ref());
     refuse_keys_of_others(kind, raw, findings);
-    let directory = match kind {
-        Kind::Ldap => ldap::ldap(realm, around, findings).map(|ldap| Directory::Ldap(ldap.into())),
-        Kind::Local => Some(Directory::Local(local(raw, around, findings))),
-        Kind::Pam | Kind::Crowd | Kind::Chain => None,
+    let directory = match findings.take("type", at, unsupported::kind(kind))? {
+        Supported::Ldap => {
+            ldap::ldap(realm, around, findings).map(|ldap| Directory::Ldap(ldap.into()))
+        }
+        Supported::Local => Some(Directory::Local(local(raw, around, findings))),
     };
     let rules = rules(kind, raw, findings);
     let metadata = metadata::metadata(raw, findings);
@@ -164,8 +166,8 @@ fn rules(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule>
         return Vec::new();
     };
     let written = require.get_ref().each(require.span());
-    if written.len() > MAX_LISTED {
-        findings.refuse(require.span(), Fault::new(format!("require has over {MAX_LISTED} rules")));
+    if written.len() > MAX_RULES {
+        findings.refuse(require.span(), Fault::new(format!("require has over {MAX_RULES} rules")));
     }
     let mut rules = Vec::new();
     for (at, text) in written {

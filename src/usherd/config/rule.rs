@@ -49,7 +49,7 @@ impl Rule {
         };
         let test = match subject.split_once(':') {
             None if subject == "group" => Test::Group(alternatives(values)?),
-            Some(("attribute", name)) if name::is_attribute(name) => {
+            Some(("attribute", name)) if name::attribute(name).is_ok() => {
                 Test::Attribute { name: name.to_owned(), values: alternatives(values)? }
             }
             Some(("attribute", name)) => {

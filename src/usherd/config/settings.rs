@@ -36,7 +36,7 @@ pub struct Listen {
     pub socket_group: Option<(String, u32)>,
     /// Where `usherctl` gives commands.
     pub admin_socket: PathBuf,
-    /// Most connections at once, over both sockets.
+    /// Most connections at once, beside those to the admin socket.
     pub max_connections: usize,
     /// Most requests in work for one connection.
     pub max_in_flight: usize,
@@ -303,4 +303,10 @@ pub struct Pool {
     pub connect_timeout: Duration,
     /// Longest wait for the answer to one operation.
     pub operation_timeout: Duration,
+    /// When the next host is asked as well.
+    pub hedge_after: Duration,
+    /// How long a connection may be idle before it is asked whether it is still there.
+    pub idle_probe: Duration,
+    /// How old a connection may become.
+    pub max_age: Duration,
 }

@@ -10,12 +10,9 @@ use super::{settings, units};
 
 /// Keys that are refused whatever they say.
 const REALM: [&str; 4] = ["certificate_checks", "ca_certificates", "directory", "user_dn"];
-const POOL: [&str; 3] = ["max_age", "idle_probe", "hedge_after"];
 const SHIELD: [&str; 2] = ["window", "block"];
 
 /// Values that are refused, with their spelling.
-const KINDS: [(Kind, &str); 3] =
-    [(Kind::Pam, "pam"), (Kind::Crowd, "crowd"), (Kind::Chain, "chain")];
 const REFERRALS: [(Referrals, &str); 1] = [(Referrals::Follow, "follow")];
 const FORMATS: [(Format, &str); 1] = [(Format::Htpasswd, "htpasswd")];
 
@@ -34,13 +31,9 @@ pub(super) fn in_file(file: &raw::File, findings: &mut Findings<'_>) {
 /// Refuses what a realm may not ask for. Values that mean "off" are let through.
 pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     keys("", realm.given(), &REALM, findings);
-    words("type", realm.r#type.as_ref(), &KINDS, findings);
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
     words("format", realm.format.as_ref(), &FORMATS, findings);
     off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
-    if let Some(pool) = &realm.pool {
-        keys("pool.", pool.get_ref().given(), &POOL, findings);
-    }
     if let Some(cache) = &realm.cache {
         in_cache(cache.get_ref(), findings);
     }
@@ -60,6 +53,21 @@ fn in_shield(shield: &raw::Shield, findings: &mut Findings<'_>) {
     keys("shield.", shield.given(), &SHIELD, findings);
     off("shield.failures", shield.failures.as_ref(), is_none, "0", findings);
     off("shield.per_client", shield.per_client.as_ref(), is_none, "0", findings);
+}
+
+/// The types of realm that can be built.
+pub(super) enum Supported {
+    Ldap,
+    Local,
+}
+
+/// The type of a realm, if this version has it.
+pub(super) fn kind(asked: Kind) -> Result<Supported, Fault> {
+    match asked {
+        Kind::Ldap => Ok(Supported::Ldap),
+        Kind::Local => Ok(Supported::Local),
+        Kind::Pam | Kind::Crowd | Kind::Chain => Err(Fault::new(told(asked.word()))),
+    }
 }
 
 /// How connections are secured, if this version can do that.

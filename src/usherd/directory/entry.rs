@@ -1,5 +1,7 @@
 use std::mem::size_of;
 
+use usher_protocol::Reason;
+
 /// What is asked of an entry beside its name and its groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Asked {
@@ -68,6 +70,9 @@ pub struct Entry {
     pub groups: Vec<String>,
     /// The filters that were asked for and match.
     pub filters: Vec<String>,
+    /// Why the account may not be used, where the entry itself says so. It is told to those
+    /// alone who know the password, or were authenticated elsewhere.
+    pub barred: Option<Reason>,
 }
 
 impl Entry {

@@ -88,6 +88,17 @@ impl Unavailable {
     }
 }
 
+/// Reads the files that a realm's directory needs, to see whether it could be opened.
+///
+/// # Errors
+/// A text for people.
+pub fn check(realm: &config::Realm) -> Result<(), String> {
+    match &realm.directory {
+        config::Directory::Local(local) => local::check(local, realm.usernames.case),
+        config::Directory::Ldap(_) => Ok(()),
+    }
+}
+
 /// Opens the directory of a realm. Connections are made in the background.
 ///
 /// # Errors

@@ -247,6 +247,9 @@ impl Realm {
         verified: &Known<()>,
     ) -> Result<Identity, No> {
         let entry = &person.fact.entry;
+        if let Some(reason) = entry.barred {
+            return Err(No::Barred(reason));
+        }
         if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), entry) {
             return Err(No::Rule(rule.text.clone()));
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -61,10 +61,8 @@ pub async fn serve(
     };
     let mut reader = Reader::new(read);
     tokio::select! {
-        () = session.read_requests(&mut reader) => {}
+        () = session.read_requests(&mut reader, &stop) => {}
         () = session.outbox.closed() => {}
-        () = session.seat.given_up() => {}
-        () = stop.cancelled() => {}
     }
     // The writer ends when the last request under way has handed its answer over.
     drop(session);
@@ -82,14 +80,23 @@ struct Session {
 }
 
 impl Session {
-    async fn read_requests<R: tokio::io::AsyncRead + Unpin>(&self, reader: &mut Reader<R>) {
-        loop {
+    /// What has arrived is answered, whatever else happens meanwhile.
+    async fn read_requests(&self, reader: &mut Reader<OwnedReadHalf>, stop: &CancellationToken) {
+        let mut ending = false;
+        while !ending || reader.has_more() {
             let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
                 return;
             };
-            if !reader.wait().await {
+            let more = tokio::select! {
+                biased;
+                more = reader.wait() => more,
+                () = self.seat.given_up() => false,
+                () = stop.cancelled() => false,
+            };
+            if !more {
                 return;
             }
+            ending = stop.is_cancelled() || self.seat.is_given_up();
             let work = self.seat.work(Instant::now());
             match timeout(self.patience, reader.request()).await {
                 Ok(Ok(request)) => self.answer(request, turn, work),

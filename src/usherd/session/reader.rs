@@ -31,7 +31,12 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     /// Waits for the first byte of a frame; false if none comes any more.
     pub(super) async fn wait(&mut self) -> bool {
-        self.filled > 0 || self.fill().await.is_ok()
+        self.has_more() || self.fill().await.is_ok()
+    }
+
+    /// Whether more than the last request has been read.
+    pub(super) fn has_more(&self) -> bool {
+        self.filled > 0
     }
 
     /// The next request.

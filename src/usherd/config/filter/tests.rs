@@ -14,7 +14,7 @@ const RIGHT: [&str; 24] = [
     "(sn:dn:2.4.6.8.10:=Barney Rubble)",
     "(o:dn:=Ace Industry)",
     "(:1.2.3:=Wilma Flintstone)",
-    "(:DN:2.4.6.8.10:=Dino)",
+    "(:dn:2.4.6.8.10:=Dino)",
     "(o=Parens R Us \\28for all your parenthetical needs\\29)",
     "(cn=*\\2A*)",
     "(filename=C:\\5cMyFile)",
@@ -65,6 +65,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("(cn=a\0b)", "write \\00 for a NUL at character 6"),
         ("(age>=1*)", "write \\2a for an asterisk at character 8"),
         ("(cn=a**b)", "a second asterisk at character 7"),
+        ("(user_name=a)", "expected an attribute at character 2"),
         ("(c n=a)", "expected an attribute at character 2"),
         ("(cn>a)", "expected = at character 5"),
         ("(=a)", "expected an attribute at character 2"),
@@ -75,6 +76,14 @@ fn what_is_wrong_is_told_with_its_place() {
     ] {
         assert_eq!(Filter::parse(text), Err(what.to_owned()), "{text}");
     }
+}
+
+#[test]
+fn the_dn_flag_is_kept_in_lower_case() {
+    assert_eq!(
+        Filter::parse("|(:DN:2.4.6.8.10:=:DN:)(o:Dn:=A)").as_ref().map(Filter::as_str),
+        Ok("(|(:dn:2.4.6.8.10:=:DN:)(o:dn:=A))")
+    );
 }
 
 #[test]

@@ -3,13 +3,10 @@
 use super::{CORP, LOCAL, problems, read, realm};
 
 /// A line of an LDAP realm, where it is refused, by which name, and what turns it off.
-const REFUSED: [(&str, &str, &str, &str); 13] = [
+const REFUSED: [(&str, &str, &str, &str); 10] = [
     ("directory = \"active_directory\"", "6:13", "directory", ""),
     ("user_dn = \"uid=%u,dc=com\"", "6:11", "user_dn", ""),
     ("reveal_account_state = true", "6:24", "reveal_account_state", "false"),
-    ("pool.max_age = \"10m\"", "6:16", "pool.max_age", ""),
-    ("pool.idle_probe = \"30s\"", "6:19", "pool.idle_probe", ""),
-    ("pool.hedge_after = \"300ms\"", "6:20", "pool.hedge_after", ""),
     ("cache.stale = \"1h\"", "6:15", "cache.stale", "\"0s\""),
     ("cache.offline_authentication = \"1h\"", "6:32", "cache.offline_authentication", "\"0s\""),
     ("cache.refresh_ahead = 0.8", "6:23", "cache.refresh_ahead", "0"),
@@ -130,9 +127,13 @@ fn encrypted_connections_are_refused_and_are_the_default() {
 
 #[test]
 fn contradictions_are_told_before_what_is_merely_unsupported() {
-    for (word, scheme) in
-        [("start_tls", "ldaps"), ("plain", "ldaps"), ("ldaps", "ldap"), ("start_tls", "ldapi")]
-    {
+    for (word, scheme) in [
+        ("start_tls", "ldaps"),
+        ("plain", "ldaps"),
+        ("ldaps", "ldap"),
+        ("start_tls", "ldapi"),
+        ("ldaps", "ldapi"),
+    ] {
         let host = if scheme == "ldapi" { "%2Frun%2Fldapi" } else { "localhost" };
         let lines = format!("connection_security = \"{word}\"\nhost = \"{scheme}://{host}\"");
         assert_eq!(
@@ -157,4 +158,10 @@ fn urls_without_encryption_mean_plain() {
         let loaded = read(&secured(&format!("host = \"{host}\""))).unwrap();
         assert_eq!(loaded.warnings, Vec::<String>::new());
     }
+}
+
+#[test]
+fn the_whole_language_is_known() {
+    let problems = problems(include_str!("everything.toml"));
+    assert_eq!(problems + "\n", include_str!("everything.txt"));
 }

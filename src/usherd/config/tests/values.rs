@@ -150,7 +150,7 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     let ldap = ldap("filter = \"objectClass=person\"
         search_scope = \"onelevel\"
         login_attribute = [\"uid\", \"mail\"]
-        pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\" }
+        pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\", hedge_after = \"1s\", idle_probe = \"5s\", max_age = \"1h\" }
         groups = { attribute = \"memberOf\", name_attribute = \"ou\" }\n");
     assert_eq!(ldap.filter.as_ref().map(Filter::as_str), Some("(objectClass=person)"));
     assert_eq!(ldap.scope, Scope::OneLevel);
@@ -158,6 +158,9 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
     assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
     assert_eq!(ldap.pool.operation_timeout, Duration::from_secs(300));
+    assert_eq!(ldap.pool.hedge_after, Duration::from_secs(1));
+    assert_eq!(ldap.pool.idle_probe, Duration::from_secs(5));
+    assert_eq!(ldap.pool.max_age, Duration::from_secs(3600));
     let source = GroupSource::Attribute("memberOf".to_owned());
     let groups = Groups { source, name_attribute: "ou".to_owned(), nested: 0 };
     assert_eq!(ldap.groups, Some(groups));
@@ -328,7 +331,7 @@ fn sockets_have_places_of_their_own() {
         problems(&format!("{LOCAL}[listen]\nsocket = \"/run/a\"\nadmin_socket = \"/run/a\"\n")),
         "usher.toml:5:16: socket and admin_socket are the same"
     );
-    let long = "x".repeat(108);
+    let long = "usher.toml:2:7: [realm.corp] needs base_dn".repeat(108);
     assert_eq!(
         problems(&format!("{LOCAL}[listen]\nsocket = \"/{long}\"\nadmin_socket = \"\"\n")),
         "usher.toml:4:10: socket is longer than a socket's path can be: 107 bytes\n\
@@ -425,4 +428,18 @@ fn what_is_refused_or_shown_never_holds_a_password() {
     let loaded = read(&realm("\"s3cret\"")).unwrap();
     assert!(!format!("{loaded:?}").contains("s3cret"));
     assert!(!crate::config::print(&loaded.settings).contains("s3cret"));
+}
+
+#[test]
+fn a_realm_without_a_table_header_has_a_place_too() {
+    assert_eq!(
+        problems(
+            "default_realm = \"corp\"\nrealm.corp.type = \"ldap\"\nrealm.corp.host = \"ldap://localhost\"\n"
+        ),
+        "usher.toml:2:7: [realm.corp] needs base_dn"
+    );
+    assert_eq!(
+        problems("[realm.corp.groups]\nattribute = \"memberOf\"\n"),
+        "usher.toml:1:8: [realm.corp] needs a type: \"ldap\" or \"local\""
+    );
 }

@@ -1,7 +1,6 @@
 //! One connection: opened, bound, asked, each within its time.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ldap3::{
@@ -13,8 +12,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Failure;
 use super::host::describe;
+use super::{Failure, filter};
 use crate::config::{Account, Host, Scope};
 
 /// A peer that vanished is noticed by then, however idle the connection.
@@ -26,25 +25,39 @@ const USER_TIMEOUT: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is asked of a server.
-pub(super) struct Search<'a> {
-    pub(super) base: &'a str,
+pub(super) struct Search {
+    pub(super) base: String,
     pub(super) scope: Scope,
     pub(super) filter: String,
-    pub(super) attributes: Vec<&'a str>,
+    pub(super) attributes: Vec<String>,
     /// More entries than this are not waited for.
     pub(super) most: usize,
     /// Whether a base that does not exist is an answer, and no mistake of the configuration.
     pub(super) may_be_absent: bool,
 }
 
+impl Search {
+    /// A search for one entry by its name, which may be gone: what it tells of these attributes,
+    /// if the filter matches it.
+    pub(super) fn of_entry<const N: usize>(dn: &str, filter: &str, attributes: [&str; N]) -> Self {
+        // No attributes at all are asked for by a name of their own (RFC 4511 section 4.5.1.8).
+        let attributes = if N == 0 { &["1.1"][..] } else { &attributes[..] };
+        Self {
+            base: dn.to_owned(),
+            scope: Scope::Base,
+            filter: filter.to_owned(),
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            most: 1,
+            may_be_absent: true,
+        }
+    }
+}
+
 /// A connection, and the task that moves its bytes.
 pub(super) struct Connection {
-    id: u64,
     ldap: Ldap,
     driver: JoinHandle<()>,
 }
-
-static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Drop for Connection {
     /// The driver may hang in a write to a stopped server; it does not end by itself then.
@@ -66,7 +79,7 @@ impl Connection {
                     tracing::debug!("an LDAP connection ended: {error}");
                 }
             });
-            Ok(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), ldap, driver })
+            Ok(Self { ldap, driver })
         };
         match timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(connection),
@@ -115,35 +128,10 @@ impl Connection {
         }
     }
 
-    /// A second way to the same connection; operations on both travel side by side.
-    pub(super) fn searcher(&self) -> Searcher {
-        Searcher { connection: self.id, ldap: self.ldap.clone() }
-    }
-
-    pub(super) fn id(&self) -> u64 {
-        self.id
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_finished()
-    }
-}
-
-/// Searches on a shared connection.
-pub(super) struct Searcher {
-    connection: u64,
-    ldap: Ldap,
-}
-
-impl Searcher {
-    pub(super) fn connection_id(&self) -> u64 {
-        self.connection
-    }
-
-    /// At most as many entries as the search wants.
+    /// At most one entry more than the search wants.
     pub(super) async fn search(
-        &mut self,
-        search: &Search<'_>,
+        &self,
+        search: &Search,
         limit: Duration,
     ) -> Result<Vec<SearchEntry>, Failure> {
         match timeout(limit, self.stream(search)).await {
@@ -153,11 +141,26 @@ impl Searcher {
         }
     }
 
+    /// Whether the server answers at all, whatever it says: it reads the rootDSE (RFC 4512 5.1).
+    pub(super) async fn probe(&self, limit: Duration) -> Result<(), Failure> {
+        let root = Search::of_entry("", filter::ANY, []);
+        match self.search(&root, limit).await {
+            Ok(_) | Err(Failure::Answer(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Ends it, whoever still uses it.
+    pub(super) fn close(&self) {
+        self.driver.abort();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
     /// The streaming search, finished: ldap3's plain one leaks its message id.
-    async fn stream(
-        &mut self,
-        search: &Search<'_>,
-    ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
+    async fn stream(&self, search: &Search) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::OneLevel => ldap3::Scope::OneLevel,
@@ -165,10 +168,11 @@ impl Searcher {
         };
         let limit = i32::try_from(search.most).unwrap_or(i32::MAX);
         let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(limit);
-        let mut stream = self
-            .ldap
+        // Handles of one connection share it; their operations travel side by side.
+        let mut ldap = self.ldap.clone();
+        let mut stream = ldap
             .with_search_options(options)
-            .streaming_search(search.base, scope, &search.filter, search.attributes.clone())
+            .streaming_search(&search.base, scope, &search.filter, &search.attributes)
             .await?;
         let mut entries = Vec::new();
         while let Some(entry) = stream.next().await? {
@@ -188,7 +192,7 @@ impl Searcher {
 fn judge(
     entries: Vec<SearchEntry>,
     result: &LdapResult,
-    search: &Search<'_>,
+    search: &Search,
 ) -> Result<Vec<SearchEntry>, Failure> {
     match result.rc {
         0 => Ok(entries),

@@ -9,7 +9,7 @@ use crate::directory::{Attributes, Entry};
 pub(super) fn read(found: SearchEntry, typed: &str, settings: &config::Ldap) -> Entry {
     let (id, attributes) = (found.dn.clone(), attributes(found));
     let username = username(&attributes, typed, settings);
-    Entry { id, username, attributes, groups: Vec::new(), filters: Vec::new() }
+    Entry { id, username, attributes, ..Entry::default() }
 }
 
 /// The attributes, as far as they are text.

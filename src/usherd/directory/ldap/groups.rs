@@ -117,15 +117,8 @@ impl Walk<'_> {
 
     /// The groups that a group's entry names. One that is gone or hidden is in no other.
     async fn read(&self, dn: &str, attribute: &str) -> Result<Vec<Group>, Unavailable> {
-        let search = Search {
-            base: dn,
-            scope: Scope::Base,
-            filter: filter::ANY.to_owned(),
-            attributes: vec![attribute],
-            most: 1,
-            may_be_absent: true,
-        };
-        let found = self.pool.search(&search, self.deadline).await?;
+        let search = Search::of_entry(dn, filter::ANY, [attribute]);
+        let found = self.pool.search(search, self.deadline).await?;
         let groups = found.into_iter().map(entry::attributes);
         Ok(groups.flat_map(|attributes| self.named(&attributes, attribute)).collect())
     }
@@ -139,14 +132,14 @@ impl Walk<'_> {
     ) -> Result<Vec<Group>, Unavailable> {
         let name = &self.groups.name_attribute;
         let search = Search {
-            base,
+            base: base.to_owned(),
             scope: Scope::Subtree,
             filter: filter::of_groups(filter, dns, self.user),
-            attributes: vec![name],
+            attributes: vec![name.clone()],
             most: MOST + 1,
             may_be_absent: false,
         };
-        let found = self.pool.search(&search, self.deadline).await?;
+        let found = self.pool.search(search, self.deadline).await?;
         if found.len() > MOST {
             return Err(too_many());
         }

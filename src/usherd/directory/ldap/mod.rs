@@ -7,6 +7,8 @@ mod filter;
 mod groups;
 mod health;
 mod host;
+mod keeper;
+mod lanes;
 mod pool;
 
 use std::pin::Pin;
@@ -31,20 +33,20 @@ impl Ldap {
     }
 
     /// The search for the one entry of a user.
-    fn search<'a>(&'a self, user: &str, asked: &'a Asked) -> Search<'a> {
-        let mut wanted: Vec<&str> = Vec::with_capacity(asked.attributes.len() + 2);
-        let own = self.settings.login_attributes.iter().map(String::as_str);
+    fn search(&self, user: &str, asked: &Asked) -> Search {
+        let mut wanted: Vec<String> = Vec::with_capacity(asked.attributes.len() + 2);
         let groups = self.settings.groups.iter().filter_map(|groups| match &groups.source {
-            config::GroupSource::Attribute(name) => Some(name.as_str()),
+            config::GroupSource::Attribute(name) => Some(name),
             config::GroupSource::Search { .. } => None,
         });
-        for name in own.chain(groups).chain(asked.attributes.iter().map(String::as_str)) {
+        let own = self.settings.login_attributes.iter().chain(groups);
+        for name in own.chain(&asked.attributes) {
             if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                wanted.push(name);
+                wanted.push(name.clone());
             }
         }
         Search {
-            base: &self.settings.base_dn,
+            base: self.settings.base_dn.clone(),
             scope: self.settings.scope,
             filter: filter::of_user(
                 self.settings.filter.as_ref(),
@@ -83,23 +85,15 @@ impl Ldap {
         filter: &str,
         deadline: Instant,
     ) -> Result<bool, Unavailable> {
-        let search = Search {
-            base: dn,
-            scope: config::Scope::Base,
-            filter: filter.to_owned(),
-            // No attributes (RFC 4511 section 4.5.1.8).
-            attributes: vec!["1.1"],
-            most: 1,
-            may_be_absent: true,
-        };
-        Ok(!self.pool.search(&search, deadline).await?.is_empty())
+        let search = Search::of_entry(dn, filter, []);
+        Ok(!self.pool.search(search, deadline).await?.is_empty())
     }
 }
 
 impl Directory for Ldap {
     fn find<'a>(&'a self, user: &'a str, asked: &'a Asked, deadline: Instant) -> Saying<'a, Found> {
         Box::pin(async move {
-            let mut entries = self.pool.search(&self.search(user, asked), deadline).await?;
+            let mut entries = self.pool.search(self.search(user, asked), deadline).await?;
             let found = match (entries.pop(), entries.is_empty()) {
                 (None, _) => return Ok(Found::Nobody),
                 (Some(_), false) => return Ok(Found::Several),

@@ -39,6 +39,11 @@ struct Shared {
     problem: Mutex<Option<String>>,
 }
 
+/// Whether the file can be used.
+pub(super) fn check(settings: &config::Local, case: Case) -> Result<(), String> {
+    Users::read(&settings.file, case).map(drop)
+}
+
 impl Local {
     pub(super) fn open(realm: &str, settings: &config::Local, case: Case) -> Result<Self, String> {
         let stamp = Stamp::of(&settings.file);
@@ -91,11 +96,7 @@ impl Directory for Local {
                 return Ok(Verification::Wrong);
             };
             let right = self.check(Arc::clone(&user.hash), password.clone()).await?;
-            Ok(match (right, user.disabled) {
-                (false, _) => Verification::Wrong,
-                (true, true) => Verification::Barred(Reason::AccountDisabled),
-                (true, false) => Verification::Right,
-            })
+            Ok(if right { Verification::Right } else { Verification::Wrong })
         })
     }
 
