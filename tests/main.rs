@@ -17,8 +17,10 @@ mod support;
 
 mod access;
 mod architecture;
+mod client;
 mod config;
 mod demo;
+mod failover;
 mod groups;
 mod ldap;
 mod local;

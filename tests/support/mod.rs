@@ -3,8 +3,10 @@
 pub(crate) mod ctl;
 pub(crate) mod daemon;
 pub(crate) mod ldif;
+pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod programs;
+pub(crate) mod proxy;
 pub(crate) mod slapd;
 pub(crate) mod wire;
 

@@ -40,6 +40,8 @@ access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
 /// What a server has beyond the users of [`ldif`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct More<'a> {
+    /// Lines at the head of its configuration.
+    pub(crate) head: &'a str,
     /// Rules of access that stand before the others.
     pub(crate) access: &'a str,
     /// Further lines of its database's configuration.
@@ -90,6 +92,7 @@ impl Slapd {
             .replace("@ACCESS@", more.access)
             .replace("@MORE@", more.configuration)
             .replace("@DIR@", &folder.path().to_string_lossy());
+        let configuration = format!("{}{configuration}", more.head);
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
         let slapd = Self { process: None, port: free_port(), folder };

@@ -1,6 +1,7 @@
 //! One connection: opened, bound, asked, each within its time.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ldap3::{
@@ -57,6 +58,8 @@ impl Search {
 pub(super) struct Connection {
     ldap: Ldap,
     driver: JoinHandle<()>,
+    /// Set before the driver has ended, so that nobody takes the connection meanwhile.
+    closed: AtomicBool,
 }
 
 impl Drop for Connection {
@@ -79,7 +82,7 @@ impl Connection {
                     tracing::debug!("an LDAP connection ended: {error}");
                 }
             });
-            Ok(Self { ldap, driver })
+            Ok(Self { ldap, driver, closed: AtomicBool::new(false) })
         };
         match timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(connection),
@@ -152,11 +155,12 @@ impl Connection {
 
     /// Ends it, whoever still uses it.
     pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         self.driver.abort();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_finished()
+        self.closed.load(Ordering::Acquire) || self.driver.is_finished()
     }
 
     /// The streaming search, finished: ldap3's plain one leaks its message id.

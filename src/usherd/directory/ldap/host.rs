@@ -9,7 +9,7 @@ use usher_protocol::HostStatus;
 use super::Failure;
 use super::connection::{Connection, Search};
 use super::health::Health;
-use super::lanes::{BindLanes, Lane, SearchLanes};
+use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
 use crate::config;
 use crate::directory::Verification;
 
@@ -35,41 +35,44 @@ impl Host {
         }
     }
 
-    /// Searches on a shared lane. One that was open before may have died meanwhile, with or
-    /// without a word; then the search goes out once more on a new one.
+    /// Searches on a shared lane. It may have died, with or without a word; then the search goes
+    /// out once more on a new one.
     pub(super) async fn search(
         &self,
         search: &Search,
         deadline: Instant,
     ) -> Result<Vec<SearchEntry>, Failure> {
         let (slot, _turn) = self.searches.turn(deadline).await?;
-        let mut second_try = false;
-        let result = loop {
-            let open = self.open_search_lane(deadline, self.pool.operation_timeout);
-            let (lane, reused) = match slot.lane(open, deadline).await {
-                Ok(lane) => lane,
-                Err(failure) => break Err(failure),
-            };
-            let result = lane.search(search, self.limit(deadline)).await;
-            match result {
-                Err(Failure::Lost(_) | Failure::Slow(_)) => {
-                    // Whoever else waits on a silent connection waits in vain.
-                    lane.close();
-                    if reused && !std::mem::replace(&mut second_try, true) {
-                        continue;
-                    }
-                }
-                _ => lane.used(Instant::now()),
+        let result = match self.search_once(slot, search, deadline).await {
+            Err(Failure::Lost(_) | Failure::Slow(_)) => {
+                self.search_once(slot, search, deadline).await
             }
-            break result;
+            result => result,
         };
         self.note(&result);
         result
     }
 
-    /// Binds as a user on a lane of its own. A lane that was open before may have died meanwhile;
-    /// then the bind goes out once more on a new one. With `patience`, a bind that takes longer
-    /// is given up as soon as the host turns out not to answer anybody.
+    async fn search_once(
+        &self,
+        slot: &Slot,
+        search: &Search,
+        deadline: Instant,
+    ) -> Result<Vec<SearchEntry>, Failure> {
+        let open = self.open_search_lane(deadline, self.pool.operation_timeout);
+        let lane = slot.lane(open, deadline).await?;
+        let result = lane.search(search, self.limit(deadline)).await;
+        match result {
+            // Whoever else waits on a silent connection waits in vain.
+            Err(Failure::Lost(_) | Failure::Slow(_)) => lane.close(),
+            _ => lane.used(Instant::now()),
+        }
+        result
+    }
+
+    /// Binds as a user on a lane of its own. It may have died, with or without a word; then the
+    /// bind goes out once more on a new one. With `patience`, a bind that takes longer is given
+    /// up as soon as the host turns out not to answer anybody.
     pub(super) async fn bind(
         &self,
         dn: &str,
@@ -78,35 +81,39 @@ impl Host {
         patience: Option<Duration>,
     ) -> Result<Verification, Failure> {
         let _turn = self.binds.turn(deadline).await?;
-        let result = loop {
-            let idle = self.binds.take();
-            let reused = idle.is_some();
-            let lane = match idle {
-                Some(lane) => Ok(lane),
-                None => self.open(self.connect_limit(deadline)).await,
-            };
-            let mut lane = match lane {
-                Ok(lane) => lane,
-                Err(failure) => break Err(failure),
-            };
-            let limit = self.limit(deadline);
-            let result = tokio::select! {
-                result = lane.connection().bind(dn, password, limit) => result,
-                failure = self.silence(patience) => Err(failure),
-            };
-            match result {
-                Ok(result) => {
-                    lane.used(Instant::now());
-                    self.binds.give_back(lane);
-                    break verification(&result);
-                }
-                // Each round uses up an idle lane, so this ends.
-                Err(Failure::Lost(_) | Failure::Slow(_)) if reused => {}
-                Err(failure) => break Err(failure),
+        let lane = self.binds.take();
+        let result = match self.bind_once(lane, dn, password, deadline, patience).await {
+            Err(Failure::Lost(_) | Failure::Slow(_)) => {
+                // The other idle ones are no younger, and likely as dead.
+                drop(self.binds.take_if(|_| true));
+                self.bind_once(None, dn, password, deadline, patience).await
             }
+            result => result,
         };
         self.note(&result);
         result
+    }
+
+    async fn bind_once(
+        &self,
+        lane: Option<Lane>,
+        dn: &str,
+        password: &str,
+        deadline: Instant,
+        patience: Option<Duration>,
+    ) -> Result<Verification, Failure> {
+        let mut lane = match lane {
+            Some(lane) => lane,
+            None => self.open(self.connect_limit(deadline)).await?,
+        };
+        let limit = self.limit(deadline);
+        let result = tokio::select! {
+            result = lane.connection().bind(dn, password, limit) => result?,
+            failure = self.silence(patience) => return Err(failure),
+        };
+        lane.used(Instant::now());
+        self.binds.give_back(lane);
+        verification(&result)
     }
 
     /// Returns when the host, suspected after a while, has turned out to be down.

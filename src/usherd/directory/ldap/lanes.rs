@@ -101,19 +101,19 @@ impl SearchLanes {
 }
 
 impl Slot {
-    /// The lane, opened if need be, and whether it was open before.
+    /// The lane, opened if need be.
     pub(super) async fn lane(
         &self,
         open: impl Future<Output = Result<Lane, Failure>>,
         deadline: Instant,
-    ) -> Result<(Arc<Lane>, bool), Failure> {
+    ) -> Result<Arc<Lane>, Failure> {
         let mut slot = in_time(deadline, self.lane.lock()).await?;
         if let Some(lane) = slot.as_ref().filter(|lane| !lane.is_closed()) {
-            return Ok((Arc::clone(lane), true));
+            return Ok(Arc::clone(lane));
         }
         let lane = Arc::new(open.await?);
         *slot = Some(Arc::clone(&lane));
-        Ok((lane, false))
+        Ok(lane)
     }
 
     /// The lane as it is.

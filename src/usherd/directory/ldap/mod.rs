@@ -146,13 +146,13 @@ impl Directory for Ldap {
 enum Failure {
     /// No connection can be made, or the host cannot serve now: another may.
     Host(String),
-    /// A connection broke. If it was not new, a new one may do.
+    /// A connection broke. A new one may do.
     Lost(String),
     /// The host refuses the service account.
     Account(String),
     /// The host answered that what is asked cannot be done; so will the others.
     Answer(String),
-    /// Nothing came back, and the host had time enough.
+    /// Nothing came back, and the host had time enough. A new connection may do.
     Slow(String),
     /// Nothing came back in what was left of the request's time.
     Deadline(String),
