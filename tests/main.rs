@@ -26,6 +26,7 @@ mod ldap;
 mod local;
 mod manual;
 mod outage;
+mod policy;
 mod protocol;
 mod reload;
 mod sockets;

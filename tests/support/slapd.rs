@@ -25,6 +25,8 @@ modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
 moduleload memberof.la
+# Does nothing unless the database has the overlay.
+moduleload ppolicy.la
 
 database mdb
 suffix "dc=example,dc=com"

@@ -33,6 +33,7 @@ pub(super) fn ldap(
         hosts,
         security,
         account,
+        active_directory: raw.directory.is_some(),
         base_dn: base_dn?,
         filter,
         scope: word(raw.search_scope.as_ref(), Scope::Subtree),

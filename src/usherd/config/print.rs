@@ -75,6 +75,7 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     };
     writeln!(out, "domains = {}", list(&realm.usernames.domains))?;
     writeln!(out, "strip_domain = \"{strip}\"\ncase = \"{case}\"")?;
+    writeln!(out, "reveal_account_state = {}", realm.reveal_account_state)?;
     if let Directory::Ldap(directory) = &realm.directory {
         pool(out, &table, &directory.pool)?;
         if let Some(directory) = &directory.groups {

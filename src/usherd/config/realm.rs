@@ -87,8 +87,15 @@ fn realm<'a>(
     let rules = rules(kind, raw, findings);
     let metadata = metadata::metadata(raw, findings);
     let cache = cache(raw, findings);
-    let name = realm.name.to_owned();
-    Some(Realm { name, directory: directory?, usernames, rules, metadata, cache })
+    Some(Realm {
+        name: realm.name.to_owned(),
+        directory: directory?,
+        usernames,
+        reveal_account_state: raw.reveal_account_state.as_ref().is_some_and(|it| *it.get_ref()),
+        rules,
+        metadata,
+        cache,
+    })
 }
 
 /// The keys that every type has.

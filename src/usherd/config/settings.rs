@@ -73,6 +73,8 @@ pub struct Realm {
     pub directory: Directory,
     /// How a user may be spelled.
     pub usernames: Usernames,
+    /// Whether the state of an account is told to those who may not know its password.
+    pub reveal_account_state: bool,
     /// All must hold for every request.
     pub rules: Vec<Rule>,
     /// What is told of a user, in this order.
@@ -188,6 +190,8 @@ pub struct Ldap {
     pub security: Security,
     /// Who searches.
     pub account: Account,
+    /// Whether the servers are Active Directory's domain controllers.
+    pub active_directory: bool,
     /// Where users are searched.
     pub base_dn: String,
     /// Which entries are users; none: all.

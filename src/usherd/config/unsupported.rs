@@ -33,7 +33,6 @@ pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     keys("", realm.given(), &REALM, findings);
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
     words("format", realm.format.as_ref(), &FORMATS, findings);
-    off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
     if let Some(cache) = &realm.cache {
         in_cache(cache.get_ref(), findings);
     }

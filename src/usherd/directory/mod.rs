@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use usher_protocol::{HostStatus, Password, Reason};
+use usher_protocol::{HostStatus, Password, Reason, Warning};
 
 pub use entry::{Asked, Attributes, Entry};
 
@@ -64,12 +64,14 @@ pub enum Found {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {
-    /// It is right.
-    Right,
+    /// It is right; the directory may have something to say about it.
+    Right(Option<Warning>),
     /// It is wrong.
     Wrong,
     /// It is right, and the account may not be used for this reason.
     Barred(Reason),
+    /// The account may not be used for this reason, be the password right or wrong.
+    Refused(Reason),
 }
 
 /// Nobody could be asked. Never a "no".

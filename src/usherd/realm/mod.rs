@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Source};
+use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Source, Warning};
 
 use crate::cache::{self, Cache, Digest, Digester, Memory, Who};
 use crate::config::{self, Rule, Test};
@@ -135,7 +135,7 @@ impl Realm {
         self.forget_if_void();
         let person = self.find(&name, &extra, deadline).await?.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
-        self.identity(&extra, &person, &Known { fact: (), source, since })
+        self.identity(&extra, &person, &Known { fact: None, source, since })
     }
 
     /// Who the name is: from the cache, or by a search that all askers share.
@@ -197,11 +197,11 @@ impl Realm {
         person: &Arc<Person>,
         password: &Password,
         deadline: Instant,
-    ) -> Result<Known<()>, No> {
+    ) -> Result<Known<Option<Warning>>, No> {
         let digest = self.digester.digest(name, password);
         match self.cache.password(name, &digest, Instant::now()) {
             Memory::Right(since) => {
-                return Ok(Known { fact: (), source: Source::Cache, since });
+                return Ok(Known { fact: None, source: Source::Cache, since });
             }
             Memory::Wrong => return Err(No::BadCredentials(WRONG)),
             Memory::Unknown => {}
@@ -213,11 +213,14 @@ impl Realm {
         };
         let asked = self.binds.join((name.to_owned(), digest), bind);
         match self.in_time(asked, deadline).await? {
-            Verification::Right => {
-                Ok(Known { fact: (), source: Source::Directory, since: Instant::now() })
+            Verification::Right(warning) => {
+                Ok(Known { fact: warning, source: Source::Directory, since: Instant::now() })
             }
-            Verification::Wrong => Err(No::BadCredentials(WRONG)),
             Verification::Barred(reason) => Err(No::Barred(reason)),
+            Verification::Refused(reason) if self.settings.reveal_account_state => {
+                Err(No::Barred(reason))
+            }
+            Verification::Wrong | Verification::Refused(_) => Err(No::BadCredentials(WRONG)),
         }
     }
 
@@ -232,9 +235,13 @@ impl Realm {
         let deadline = Instant::now() + self.patience;
         let said = self.directory.verify(&person.entry, password, deadline).await;
         let verification = said.map_err(No::Unavailable)?;
-        let right = verification == Verification::Right;
-        if right || verification == Verification::Wrong {
-            self.cache.learn_password(name, digest, right, Instant::now());
+        match verification {
+            Verification::Right(_) => {
+                self.cache.learn_password(name, digest, true, Instant::now());
+            }
+            Verification::Wrong => self.cache.learn_password(name, digest, false, Instant::now()),
+            // The state of an account changes without the password.
+            Verification::Barred(_) | Verification::Refused(_) => {}
         }
         Ok(verification)
     }
@@ -244,7 +251,7 @@ impl Realm {
         &self,
         rules: &[Rule],
         person: &Known<Arc<Person>>,
-        verified: &Known<()>,
+        verified: &Known<Option<Warning>>,
     ) -> Result<Identity, No> {
         let entry = &person.fact.entry;
         if let Some(reason) = entry.barred {
@@ -263,6 +270,7 @@ impl Realm {
             groups: entry.groups.iter().map(|group| harmless(group)).collect(),
             source: if asked { Source::Directory } else { Source::Cache },
             age_s: if asked { 0 } else { Instant::now().duration_since(oldest).as_secs() },
+            warning: verified.fact,
         })
     }
 

@@ -90,7 +90,7 @@ fn whatever_is_printed_reads_as_the_same() {
         "[realm.\"a.b\"]\ntype = \"local\"\nstrip_domain = \"any\"\ncase = \"keep\"\n".to_owned(),
         format!("{LOCAL}metadata = {{}}\n[access]\nlookup = []\n"),
         format!(
-            "{LOCAL}rules.require = ['group=\"a\"|b\\c', \"attribute:x='\\\"\"]\ncache.ttl = \"1500ms\"\n"
+            "{LOCAL}reveal_account_state = true\nrules.require = ['group=\"a\"|b\\c', \"attribute:x='\\\"\"]\ncache.ttl = \"1500ms\"\n"
         ),
         format!(
             "{CORP}groups = {{ base_dn = \"ou=a\", filter = \"(|(member=%d)(x=%u))\", nested = 3 }}\n\

@@ -3,10 +3,9 @@
 use super::{CORP, LOCAL, problems, read, realm};
 
 /// A line of an LDAP realm, where it is refused, by which name, and what turns it off.
-const REFUSED: [(&str, &str, &str, &str); 10] = [
+const REFUSED: [(&str, &str, &str, &str); 9] = [
     ("directory = \"active_directory\"", "6:13", "directory", ""),
     ("user_dn = \"uid=%u,dc=com\"", "6:11", "user_dn", ""),
-    ("reveal_account_state = true", "6:24", "reveal_account_state", "false"),
     ("cache.stale = \"1h\"", "6:15", "cache.stale", "\"0s\""),
     ("cache.offline_authentication = \"1h\"", "6:32", "cache.offline_authentication", "\"0s\""),
     ("cache.refresh_ahead = 0.8", "6:23", "cache.refresh_ahead", "0"),
@@ -59,7 +58,6 @@ fn certificates_contradict_plain_connections() {
 fn what_means_off_is_taken() {
     realm(&format!(
         "{CORP}referrals = \"ignore\"
-        reveal_account_state = false
         cache = {{ stale = \"0s\", offline_authentication = \"0s\", refresh_ahead = 0 }}
         shield = {{ failures = 0, per_client = 0 }}\n"
     ));

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::host::describe;
-use super::{Failure, filter};
+use super::{Failure, filter, policy};
 use crate::config::{Account, Host, Scope};
 
 /// A peer that vanished is noticed by then, however idle the connection.
@@ -124,7 +124,9 @@ impl Connection {
         password: &str,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        match timeout(limit, self.ldap.simple_bind(dn, password)).await {
+        let policy = policy::request();
+        let bind = self.ldap.with_controls(policy).simple_bind(dn, password);
+        match timeout(limit, bind).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(lost("bind", error)),
             Err(_) => Err(silent("bind", limit)),

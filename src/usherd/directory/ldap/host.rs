@@ -6,10 +6,10 @@ use ldap3::{LdapResult, SearchEntry};
 use tokio::time::Instant;
 use usher_protocol::HostStatus;
 
-use super::Failure;
 use super::connection::{Connection, Search};
 use super::health::Health;
 use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
+use super::{Failure, policy};
 use crate::config;
 use crate::directory::Verification;
 
@@ -17,6 +17,7 @@ use crate::directory::Verification;
 pub(super) struct Host {
     address: config::Host,
     account: config::Account,
+    active_directory: bool,
     pub(super) pool: config::Pool,
     pub(super) searches: SearchLanes,
     pub(super) binds: BindLanes,
@@ -28,6 +29,7 @@ impl Host {
         Self {
             address: address.clone(),
             account: settings.account.clone(),
+            active_directory: settings.active_directory,
             pool: settings.pool.clone(),
             searches: SearchLanes::new(settings.pool.search_lanes),
             binds: BindLanes::new(settings.pool.bind_lanes),
@@ -113,7 +115,7 @@ impl Host {
         };
         lane.used(Instant::now());
         self.binds.give_back(lane);
-        verification(&result)
+        policy::verification(&result, self.active_directory)
     }
 
     /// Returns when the host, suspected after a while, has turned out to be down.
@@ -177,18 +179,6 @@ fn url(host: &config::Host) -> String {
         config::Host::Unix(path) => {
             format!("ldapi://{}", path.display().to_string().replace('/', "%2F"))
         }
-    }
-}
-
-/// RFC 4511 4.2.2 and appendix A: which codes are the directory's "no".
-fn verification(result: &LdapResult) -> Result<Verification, Failure> {
-    match result.rc {
-        0 => Ok(Verification::Right),
-        // constraintViolation, noSuchObject, inappropriateAuthentication, invalidCredentials,
-        // insufficientAccessRights, unwillingToPerform: said of this user and this password.
-        19 | 32 | 48 | 49 | 50 | 53 => Ok(Verification::Wrong),
-        1 | 51 | 52 | 80 => Err(Failure::Host(format!("bind: {}", describe(result)))),
-        _ => Err(Failure::Answer(format!("bind: {}", describe(result)))),
     }
 }
 

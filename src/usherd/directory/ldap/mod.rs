@@ -1,5 +1,6 @@
 //! Servers that speak LDAP (RFC 4511). The only room that knows ldap3.
 
+mod active_directory;
 mod connection;
 mod dn;
 mod entry;
@@ -9,6 +10,7 @@ mod health;
 mod host;
 mod keeper;
 mod lanes;
+mod policy;
 mod pool;
 
 use std::pin::Pin;

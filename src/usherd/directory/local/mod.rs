@@ -96,7 +96,7 @@ impl Directory for Local {
                 return Ok(Verification::Wrong);
             };
             let right = self.check(Arc::clone(&user.hash), password.clone()).await?;
-            Ok(if right { Verification::Right } else { Verification::Wrong })
+            Ok(if right { Verification::Right(None) } else { Verification::Wrong })
         })
     }
 
