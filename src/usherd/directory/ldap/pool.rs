@@ -54,9 +54,10 @@ impl Pool {
                 asked = Some(host);
             }
             tokio::select! {
-                Some(Ok((host, result))) = rivals.next() => match result {
-                    Ok(entries) => return Ok(entries),
-                    Err(failure) => tried.failed(&host, &failure)?,
+                Some(searched) = rivals.next() => match searched {
+                    Ok((_, Ok(entries))) => return Ok(entries),
+                    Ok((host, Err(failure))) => tried.failed(&host, &failure)?,
+                    Err(error) => tried.said.push(format!("the search ended: {error}")),
                 },
                 () = sleep(self.hedge_after), if asked.is_some() => {
                     if let (Some(slow), Some(next)) = (asked.take(), hosts.next()) {
