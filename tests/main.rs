@@ -29,6 +29,7 @@ mod outage;
 mod policy;
 mod protocol;
 mod reload;
+mod search;
 mod sockets;
 mod usherctl;
 mod vectors;

@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::filter::Filter;
 use super::problem::{Fault, Findings};
 use super::settings::{GroupSource, Groups};
-use super::{ldap, name, raw, units};
+use super::{active_directory, ldap, name, raw, units};
 
 /// Deepest nesting that is followed.
 const MAX_NESTED: usize = 32;
@@ -15,11 +15,13 @@ const FILTER: &str = "(member=%d)";
 pub(super) fn groups(raw: &raw::Realm, findings: &mut Findings<'_>) -> Option<Groups> {
     let table = raw.groups.as_ref()?;
     let groups = table.get_ref();
-    let nested = findings.read("nested", &groups.nested, 0, units::count(0..=MAX_NESTED));
+    let active_directory = raw.directory.is_some();
+    let unless_told = if active_directory && groups.attribute.is_none() { MAX_NESTED } else { 0 };
+    let depth = units::count(0..=MAX_NESTED);
+    let mut nested = findings.read("nested", &groups.nested, unless_told, depth);
+    let read_name = |name: &String| name::attribute(name);
     let name_attribute =
-        findings.read("name_attribute", &groups.name_attribute, "cn".to_owned(), |name| {
-            name::attribute(name)
-        });
+        findings.read("name_attribute", &groups.name_attribute, "cn".to_owned(), read_name);
     let searched = groups.base_dn.as_ref().or(groups.filter.as_ref());
     let source = match (&groups.attribute, searched) {
         (Some(_), Some(searched)) => {
@@ -30,36 +32,45 @@ pub(super) fn groups(raw: &raw::Realm, findings: &mut Findings<'_>) -> Option<Gr
         (Some(given), None) => findings
             .take("attribute", given.span(), name::attribute(given.get_ref()))
             .map(GroupSource::Attribute),
-        (None, Some(_)) => search(table, nested, findings),
-        (None, None) => {
+        (None, None) if !active_directory => {
             findings.refuse(table.span(), Fault::new("groups needs attribute or base_dn"));
             None
         }
+        (None, _) => search(raw, table, &mut nested, findings),
     };
     Some(Groups { source: source?, name_attribute, nested })
 }
 
 fn search(
+    raw: &raw::Realm,
     table: &Spanned<raw::Groups>,
-    nested: usize,
+    nested: &mut usize,
     findings: &mut Findings<'_>,
 ) -> Option<GroupSource> {
     let groups = table.get_ref();
-    let filter = match &groups.filter {
+    let mut filter = FILTER.to_owned();
+    if let Some(given) = &groups.filter {
+        refuse_useless(given, *nested, findings);
+        filter = ldap::filter(Some(given), findings)?.as_str().to_owned();
+    }
+    let own_base = raw.base_dn.as_ref().filter(|_| raw.directory.is_some());
+    if raw.directory.is_some()
+        && *nested > 0
+        && let Some(in_chain) = active_directory::in_chain(&filter)
+    {
+        // To any depth, and nothing is left to do level by level.
+        (filter, *nested) = (in_chain, 0);
+    }
+    let base_dn = match &groups.base_dn {
         Some(given) => {
-            let filter = ldap::filter(Some(given), findings);
-            refuse_useless(given, nested, findings);
-            filter
+            findings.take("base_dn", given.span(), name::distinguished(given.get_ref()))?
         }
-        None => Filter::parse(FILTER).ok(),
+        None => own_base.and_then(|dn| active_directory::domain(dn.get_ref())).or_else(|| {
+            findings.refuse(table.span(), Fault::new("groups needs base_dn"));
+            None
+        })?,
     };
-    let Some(base_dn) = &groups.base_dn else {
-        findings.refuse(table.span(), Fault::new("groups needs base_dn"));
-        return None;
-    };
-    let base_dn =
-        findings.take("base_dn", base_dn.span(), name::distinguished(base_dn.get_ref()))?;
-    Some(GroupSource::Search { base_dn, filter: filter? })
+    Some(GroupSource::Search { base_dn, filter: Filter::parse(&filter).ok()? })
 }
 
 /// A filter that asks for nobody gives everybody the same groups.

@@ -8,8 +8,8 @@ use super::filter::Filter;
 use super::problem::{Fault, Findings};
 use super::raw;
 use super::realm::{Named, word};
-use super::settings::{Ldap, Pool, Scope};
-use super::{Surroundings, account, groups, hosts, name, units};
+use super::settings::{Ldap, Pool, Scope, Users};
+use super::{Surroundings, account, active_directory, groups, hosts, name, units};
 
 /// Most attributes that can hold a login.
 const MAX_LOGIN_ATTRIBUTES: usize = 16;
@@ -20,11 +20,13 @@ pub(super) fn ldap(
     findings: &mut Findings<'_>,
 ) -> Option<Ldap> {
     let raw = realm.raw;
-    let base_dn = realm
-        .required("base_dn", raw.base_dn.as_ref(), findings)
-        .and_then(|(at, text)| findings.take("base_dn", at, name::distinguished(text)));
+    let active_directory = raw.directory.is_some();
+    let users = users(realm, findings);
     let account = account::account(raw, around, findings);
-    let filter = filter(raw.filter.as_ref(), findings);
+    let filter = match &raw.filter {
+        None if active_directory => Filter::parse(active_directory::FILTER).ok(),
+        given => filter(given.as_ref(), findings),
+    };
     let login_attributes = login_attributes(raw, findings);
     let groups = groups::groups(raw, findings);
     let pool = pool(raw, findings);
@@ -33,14 +35,25 @@ pub(super) fn ldap(
         hosts,
         security,
         account,
-        active_directory: raw.directory.is_some(),
-        base_dn: base_dn?,
+        active_directory,
+        users: users?,
         filter,
-        scope: word(raw.search_scope.as_ref(), Scope::Subtree),
         login_attributes,
         groups,
         pool,
     })
+}
+
+/// The entries are searched, unless it is known where each is.
+fn users(realm: &Named<'_>, findings: &mut Findings<'_>) -> Option<Users> {
+    let raw = realm.raw;
+    if let Some(given) = &raw.user_dn {
+        let template = name::template(given.get_ref());
+        return findings.take("user_dn", given.span(), template).map(Users::At);
+    }
+    let (at, text) = realm.required("base_dn", raw.base_dn.as_ref(), findings)?;
+    let base_dn = findings.take("base_dn", at, name::distinguished(text))?;
+    Some(Users::Below { base_dn, scope: word(raw.search_scope.as_ref(), Scope::Subtree) })
 }
 
 pub(super) fn filter(
@@ -54,7 +67,9 @@ pub(super) fn filter(
 
 fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String> {
     let Some(list) = &raw.login_attribute else {
-        return vec!["uid".to_owned()];
+        let names: &[&str] =
+            if raw.directory.is_some() { &active_directory::LOGINS } else { &["uid"] };
+        return names.iter().map(|name| (*name).to_owned()).collect();
     };
     let written = list.get_ref().each(list.span());
     if !(1..=MAX_LOGIN_ATTRIBUTES).contains(&written.len()) {

@@ -6,6 +6,7 @@
 
 mod access;
 mod account;
+mod active_directory;
 mod filter;
 mod groups;
 mod host;

@@ -7,7 +7,7 @@ use toml::Value;
 
 use super::settings::{
     Account, Case, Directory, GroupSource, Groups, Host, Ldap, Listen, Metadata, MetadataValue,
-    Origin, Peers, Pool, Realm, Scope, Security, Settings, StripDomain,
+    Origin, Peers, Pool, Realm, Scope, Security, Settings, StripDomain, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -95,13 +95,11 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     let security = match ldap.security {
         Security::Plain => "plain",
     };
-    let scope = match ldap.scope {
-        Scope::Base => "base",
-        Scope::OneLevel => "onelevel",
-        Scope::Subtree => "subtree",
-    };
     let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
     writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
+    if ldap.active_directory {
+        writeln!(out, "directory = \"active_directory\"")?;
+    }
     if let Account::Simple { dn, origin, .. } = &ldap.account {
         let password = match origin {
             Origin::Inline => text(MASK),
@@ -110,13 +108,25 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
         };
         writeln!(out, "account = {}\npassword = {password}", text(dn))?;
     }
-    writeln!(out, "base_dn = {}", text(&ldap.base_dn))?;
+    match &ldap.users {
+        Users::Below { base_dn, scope } => {
+            writeln!(out, "base_dn = {}\nsearch_scope = \"{}\"", text(base_dn), word(*scope))?;
+        }
+        Users::At(template) => writeln!(out, "user_dn = {}", text(template))?,
+    }
     if let Some(filter) = &ldap.filter {
         writeln!(out, "filter = {}", text(filter.as_str()))?;
     }
-    writeln!(out, "search_scope = \"{scope}\"")?;
     writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
     writeln!(out, "referrals = \"ignore\"")
+}
+
+fn word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Base => "base",
+        Scope::OneLevel => "onelevel",
+        Scope::Subtree => "subtree",
+    }
 }
 
 fn host(host: &Host) -> String {

@@ -192,18 +192,37 @@ pub struct Ldap {
     pub account: Account,
     /// Whether the servers are Active Directory's domain controllers.
     pub active_directory: bool,
-    /// Where users are searched.
-    pub base_dn: String,
+    /// Where users are.
+    pub users: Users,
     /// Which entries are users; none: all.
     pub filter: Option<Filter>,
-    /// How deep below the base.
-    pub scope: Scope,
     /// The attributes that hold a login; any may match, the first is told. At least one.
     pub login_attributes: Vec<String>,
     /// Where a user's groups stand.
     pub groups: Option<Groups>,
     /// How many connections, and how long to wait for them.
     pub pool: Pool,
+}
+
+impl Ldap {
+    /// Whether nobody but the user can read the user's entry, once the password was right.
+    pub fn users_read_themselves(&self) -> bool {
+        matches!(self.users, Users::At(_)) && self.account == Account::Anonymous
+    }
+}
+
+/// Where the entries of users are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// They are searched by a login attribute.
+    Below {
+        /// Where.
+        base_dn: String,
+        /// How deep below.
+        scope: Scope,
+    },
+    /// At this DN, with the user's name for `%u`.
+    At(String),
 }
 
 /// A server.

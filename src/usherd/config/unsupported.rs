@@ -9,7 +9,7 @@ use super::raw::{self, Format, Kind, Quantity, Referrals, Security, Whole, Word}
 use super::{settings, units};
 
 /// Keys that are refused whatever they say.
-const REALM: [&str; 4] = ["certificate_checks", "ca_certificates", "directory", "user_dn"];
+const REALM: [&str; 2] = ["certificate_checks", "ca_certificates"];
 const SHIELD: [&str; 2] = ["window", "block"];
 
 /// Values that are refused, with their spelling.

@@ -32,6 +32,17 @@ pub trait Directory: Send + Sync {
         deadline: Instant,
     ) -> Saying<'a, Verification>;
 
+    /// Tries the password of `user` and then looks for the entry with the user's own eyes, where
+    /// nobody else may see it; there it stands for `find` and `verify`. Nobody is found unless the
+    /// password is right.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        asked: &'a Asked,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)>;
+
     /// Takes as long as `verify` where that is slow by design, so that time tells nobody which
     /// names exist.
     fn pretend<'a>(

@@ -1,5 +1,6 @@
 //! Policy: one request, one answer. The road is composed here and nowhere else.
 
+mod enter;
 mod flight;
 mod metadata;
 mod realms;
@@ -16,6 +17,7 @@ use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Source, War
 use crate::cache::{self, Cache, Digest, Digester, Memory, Who};
 use crate::config::{self, Rule, Test};
 use crate::directory::{self, Asked, Directory, Entry, Found, Unavailable, Verification};
+use enter::Seen;
 use flight::Flight;
 use metadata::harmless;
 use username::{Typed, in_case};
@@ -34,6 +36,7 @@ struct Realm {
     digester: Digester,
     searches: Flight<(String, Asked), Result<Searched, No>>,
     binds: Flight<(String, Digest), Result<Verification, No>>,
+    entries: Flight<(String, Digest, Asked), Result<Seen, No>>,
     /// How long a directory is asked, whoever still waits.
     patience: Duration,
 }
@@ -95,6 +98,7 @@ impl Realm {
             digester: Digester::new().map_err(|error| format!("no random bytes: {error}"))?,
             searches: Flight::new(),
             binds: Flight::new(),
+            entries: Flight::new(),
             // A little less than the request has, so that the cause arrives in time.
             patience: patience - patience / 20,
         })
@@ -115,6 +119,10 @@ impl Realm {
         }
         let name = typed.canonical(&self.settings.usernames).ok_or(No::BadCredentials(WRONG))?;
         self.forget_if_void();
+        if self.users_read_themselves() {
+            let (person, verified) = self.enter(&name, password, &extra, deadline).await?;
+            return self.identity(&extra, &person, &verified);
+        }
         let person = self.find(&name, &extra, deadline).await?;
         let Some(person) = person else {
             self.directory.pretend(password).await;
@@ -212,10 +220,15 @@ impl Realm {
             async move { realm.bind(&name, &person, &password, digest).await }
         };
         let asked = self.binds.join((name.to_owned(), digest), bind);
-        match self.in_time(asked, deadline).await? {
-            Verification::Right(warning) => {
-                Ok(Known { fact: warning, source: Source::Directory, since: Instant::now() })
-            }
+        let verification = self.in_time(asked, deadline).await?;
+        let fact = self.admit(verification)?;
+        Ok(Known { fact, source: Source::Directory, since: Instant::now() })
+    }
+
+    /// What may be told of the directory's verdict.
+    fn admit(&self, verification: Verification) -> Result<Option<Warning>, No> {
+        match verification {
+            Verification::Right(warning) => Ok(warning),
             Verification::Barred(reason) => Err(No::Barred(reason)),
             Verification::Refused(reason) if self.settings.reveal_account_state => {
                 Err(No::Barred(reason))

@@ -96,6 +96,8 @@ fn whatever_is_printed_reads_as_the_same() {
             "{CORP}groups = {{ base_dn = \"ou=a\", filter = \"(|(member=%d)(x=%u))\", nested = 3 }}\n\
              rules.require = [\"filter=(|(a=b)(c=d))\"]\n"
         ),
+        format!("{CORP}directory = \"active_directory\"\ngroups = {{}}\n"),
+        format!("{CORP}user_dn = \"uid=%u,dc=com\"\n"),
         CORP.replace("\"localhost\"", "[\"ldapi://%2Frun%2Fa%20b%25\", \"[::1]:1389\"]"),
     ] {
         let settings = read(&text).unwrap().settings;

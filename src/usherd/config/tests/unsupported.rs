@@ -3,9 +3,7 @@
 use super::{CORP, LOCAL, problems, read, realm};
 
 /// A line of an LDAP realm, where it is refused, by which name, and what turns it off.
-const REFUSED: [(&str, &str, &str, &str); 9] = [
-    ("directory = \"active_directory\"", "6:13", "directory", ""),
-    ("user_dn = \"uid=%u,dc=com\"", "6:11", "user_dn", ""),
+const REFUSED: [(&str, &str, &str, &str); 7] = [
     ("cache.stale = \"1h\"", "6:15", "cache.stale", "\"0s\""),
     ("cache.offline_authentication = \"1h\"", "6:32", "cache.offline_authentication", "\"0s\""),
     ("cache.refresh_ahead = 0.8", "6:23", "cache.refresh_ahead", "0"),

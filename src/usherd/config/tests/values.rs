@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{CORP, LOCAL, ldap, problems, read, realm};
 use crate::config::{
     Account, Case, Directory, Filter, GroupSource, Groups, Host, MetadataValue, Scope, Security,
-    StripDomain, Test,
+    StripDomain, Test, Users,
 };
 
 #[test]
@@ -38,7 +38,9 @@ fn an_ldap_realm_has_defaults() {
     assert_eq!(ldap.security, Security::Plain);
     assert_eq!(ldap.account, Account::Anonymous);
     assert_eq!(ldap.filter, None);
-    assert_eq!(ldap.scope, Scope::Subtree);
+    let base_dn = "dc=example,dc=com".to_owned();
+    assert_eq!(ldap.users, Users::Below { base_dn, scope: Scope::Subtree });
+    assert!(!ldap.active_directory);
     assert_eq!(ldap.login_attributes, ["uid"]);
     assert_eq!(ldap.groups, None);
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (2, 16));
@@ -153,7 +155,8 @@ fn the_keys_of_an_ldap_realm_become_settings() {
         pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\", hedge_after = \"1s\", idle_probe = \"5s\", max_age = \"1h\" }
         groups = { attribute = \"memberOf\", name_attribute = \"ou\" }\n");
     assert_eq!(ldap.filter.as_ref().map(Filter::as_str), Some("(objectClass=person)"));
-    assert_eq!(ldap.scope, Scope::OneLevel);
+    let base_dn = "dc=example,dc=com".to_owned();
+    assert_eq!(ldap.users, Users::Below { base_dn, scope: Scope::OneLevel });
     assert_eq!(ldap.login_attributes, ["uid", "mail"]);
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
     assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
@@ -381,6 +384,65 @@ fn groups_that_are_searched_have_a_filter_that_asks_for_somebody() {
     assert_eq!(
         wrong("filter = \"(%d=x)\""),
         "usher.toml:6:41: filter does not follow RFC 4515: expected an attribute at character 2"
+    );
+}
+
+#[test]
+fn active_directory_has_defaults_of_its_own() {
+    let given = ldap("directory = \"active_directory\"\n");
+    assert!(given.active_directory);
+    assert_eq!(given.login_attributes, ["sAMAccountName", "userPrincipalName"]);
+    assert_eq!(
+        given.filter.as_ref().map(Filter::as_str),
+        Some("(&(objectCategory=person)(objectClass=user))")
+    );
+    assert_eq!(given.groups, None);
+    let own =
+        ldap("directory = \"active_directory\"\nlogin_attribute = \"cn\"\nfilter = \"(a=b)\"\n");
+    assert_eq!(own.login_attributes, ["cn"]);
+    assert_eq!(own.filter.as_ref().map(Filter::as_str), Some("(a=b)"));
+}
+
+#[test]
+fn active_directory_is_asked_for_groups_in_groups() {
+    let groups = |lines: &str| {
+        let corp = CORP.replace("dc=example,dc=com", "ou=x,dc=example,dc=com");
+        let text = format!("{corp}directory = \"active_directory\"\ngroups = {{ {lines} }}\n");
+        let Directory::Ldap(ldap) = realm(&text).directory else { panic!("not LDAP") };
+        let groups = ldap.groups.unwrap();
+        match groups.source {
+            GroupSource::Attribute(name) => (name, String::new(), groups.nested),
+            GroupSource::Search { base_dn, filter } => {
+                (base_dn, filter.as_str().to_owned(), groups.nested)
+            }
+        }
+    };
+    let expect = |base: &str, filter: &str, nested| (base.to_owned(), filter.to_owned(), nested);
+    let in_chain = "(member:1.2.840.113556.1.4.1941:=%d)";
+    let domain = "dc=example,dc=com";
+    assert_eq!(groups(""), expect(domain, in_chain, 0));
+    assert_eq!(groups("nested = 0"), expect(domain, "(member=%d)", 0));
+    assert_eq!(
+        groups("base_dn = \"ou=g\", filter = \"(&(cn=*)(member=%d))\", nested = 2"),
+        expect("ou=g", &format!("(&(cn=*){in_chain})"), 0)
+    );
+    assert_eq!(
+        groups("filter = \"(uniqueMember=%d)\", nested = 2"),
+        expect(domain, "(uniqueMember=%d)", 2)
+    );
+    assert_eq!(groups("attribute = \"memberOf\""), expect("memberOf", "", 0));
+}
+
+#[test]
+fn a_template_stands_in_for_the_base() {
+    let text = CORP.replace("base_dn = \"dc=example,dc=com\"", "user_dn = \"uid=%u,dc=com\"");
+    let Directory::Ldap(ldap) = realm(&text).directory else { panic!("not LDAP") };
+    assert_eq!(ldap.users, Users::At("uid=%u,dc=com".to_owned()));
+    assert!(ldap.users_read_themselves());
+    assert_eq!(
+        problems(&text.replace("%u", "alice")),
+        "usher.toml:5:11: user_dn has no %u for the user's name\n    \
+         hint: for instance \"uid=%u,ou=people,dc=example,dc=com\""
     );
 }
 

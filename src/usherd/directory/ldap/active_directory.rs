@@ -1,8 +1,52 @@
 //! What Active Directory does in its own way.
 
+use ldap3::SearchEntry;
 use usher_protocol::Reason;
 
-use crate::directory::Verification;
+use crate::directory::{Attributes, Verification};
+
+/// Where the state of an account stands.
+pub(super) const ACCOUNT_CONTROL: &str = "userAccountControl";
+/// MS-ADTS 2.2.16, ADS_UF_ACCOUNTDISABLE.
+const DISABLED: u32 = 2;
+
+/// Why the account may not be used, where its entry says so.
+pub(super) fn barred(attributes: &Attributes) -> Option<Reason> {
+    let flags: u32 = attributes.first(ACCOUNT_CONTROL)?.parse().ok()?;
+    (flags & DISABLED != 0).then_some(Reason::AccountDisabled)
+}
+
+/// A part of an attribute that has more values than the server sends at once
+/// (MS-ADTS 3.1.1.3.1.3.3): `member;range=0-1499`.
+pub(super) struct Part {
+    /// The attribute.
+    pub(super) name: String,
+    pub(super) values: Vec<String>,
+    /// Where the values begin that are still to come.
+    pub(super) next: Option<u64>,
+}
+
+/// Takes the parts out of an entry.
+pub(super) fn parts(found: &mut SearchEntry) -> Vec<Part> {
+    let keys: Vec<String> = found.attrs.keys().filter(|key| key.contains(';')).cloned().collect();
+    let part = |key: String| {
+        let (name, next) = range(&key)?;
+        Some(Part { name: name.to_owned(), values: found.attrs.remove(&key)?, next })
+    };
+    keys.into_iter().filter_map(part).collect()
+}
+
+/// The attribute that this is a part of, and where the next part begins.
+fn range(key: &str) -> Option<(&str, Option<u64>)> {
+    let (name, option) = key.rsplit_once(';')?;
+    let (range, bounds) = option.split_once('=')?;
+    let (_, last) = bounds.split_once('-').filter(|_| range.eq_ignore_ascii_case("range"))?;
+    let next = match last {
+        "*" => None,
+        last => Some(last.parse::<u64>().ok()?.checked_add(1)?),
+    };
+    Some((name, next))
+}
 
 /// Why a bind was refused with invalidCredentials: the diagnostic holds a Windows error code, as in
 /// `80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 52e, v2580`
@@ -30,8 +74,18 @@ pub(super) fn refusal(diagnostic: &str) -> Verification {
 mod tests {
     use usher_protocol::Reason;
 
-    use super::refusal;
+    use super::{range, refusal};
     use crate::directory::Verification;
+
+    #[test]
+    fn a_part_tells_where_the_next_begins() {
+        assert_eq!(range("member;range=0-1499"), Some(("member", Some(1500))));
+        assert_eq!(range("memberOf;Range=1500-*"), Some(("memberOf", None)));
+        for other in ["member", "cn;lang-de", "member;range=0", "member;range=0-x", "a;rang=0-1"] {
+            assert_eq!(range(other), None, "{other}");
+        }
+        assert_eq!(range(&format!("a;range=0-{}", u64::MAX)), None);
+    }
 
     #[test]
     fn the_code_in_the_diagnostic_says_why() {

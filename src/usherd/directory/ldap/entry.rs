@@ -2,6 +2,7 @@
 
 use ldap3::SearchEntry;
 
+use super::active_directory;
 use crate::config;
 use crate::directory::{Attributes, Entry};
 
@@ -9,7 +10,8 @@ use crate::directory::{Attributes, Entry};
 pub(super) fn read(found: SearchEntry, typed: &str, settings: &config::Ldap) -> Entry {
     let (id, attributes) = (found.dn.clone(), attributes(found));
     let username = username(&attributes, typed, settings);
-    Entry { id, username, attributes, ..Entry::default() }
+    let barred = settings.active_directory.then(|| active_directory::barred(&attributes)).flatten();
+    Entry { id, username, attributes, barred, ..Entry::default() }
 }
 
 /// The attributes, as far as they are text.

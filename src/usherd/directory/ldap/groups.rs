@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use usher_protocol::Reason;
 
 use super::connection::Search;
-use super::pool::Pool;
+use super::eyes::Eyes;
 use super::{dn, entry, filter};
 use crate::config::{Filter, GroupSource, Groups, Scope};
 use crate::directory::{Attributes, Entry, Unavailable};
@@ -23,10 +23,10 @@ const AT_ONCE: usize = 8;
 pub(super) async fn of(
     entry: &Entry,
     groups: &Groups,
-    pool: &Pool,
+    eyes: &Eyes<'_>,
     deadline: Instant,
 ) -> Result<Vec<String>, Unavailable> {
-    let walk = Walk { pool, groups, user: &entry.username, deadline };
+    let walk = Walk { eyes, groups, user: &entry.username, deadline };
     let mut known = Known::default();
     let direct = match &groups.source {
         GroupSource::Attribute(name) => walk.named(&entry.attributes, name),
@@ -76,7 +76,7 @@ impl Known {
 }
 
 struct Walk<'a> {
-    pool: &'a Pool,
+    eyes: &'a Eyes<'a>,
     groups: &'a Groups,
     user: &'a str,
     deadline: Instant,
@@ -118,7 +118,7 @@ impl Walk<'_> {
     /// The groups that a group's entry names. One that is gone or hidden is in no other.
     async fn read(&self, dn: &str, attribute: &str) -> Result<Vec<Group>, Unavailable> {
         let search = Search::of_entry(dn, filter::ANY, [attribute]);
-        let found = self.pool.search(search, self.deadline).await?;
+        let found = self.eyes.search(search, self.deadline).await?;
         let groups = found.into_iter().map(entry::attributes);
         Ok(groups.flat_map(|attributes| self.named(&attributes, attribute)).collect())
     }
@@ -139,7 +139,7 @@ impl Walk<'_> {
             most: MOST + 1,
             may_be_absent: false,
         };
-        let found = self.pool.search(search, self.deadline).await?;
+        let found = self.eyes.search(search, self.deadline).await?;
         if found.len() > MOST {
             return Err(too_many());
         }

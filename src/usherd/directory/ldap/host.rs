@@ -1,5 +1,6 @@
 //! One host: its lanes, its health, and what is asked of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::{LdapResult, SearchEntry};
@@ -8,6 +9,7 @@ use usher_protocol::HostStatus;
 
 use super::connection::{Connection, Search};
 use super::health::Health;
+use super::held::Held;
 use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
 use super::{Failure, policy};
 use crate::config;
@@ -76,13 +78,13 @@ impl Host {
     /// bind goes out once more on a new one. With `patience`, a bind that takes longer is given
     /// up as soon as the host turns out not to answer anybody.
     pub(super) async fn bind(
-        &self,
+        self: &Arc<Self>,
         dn: &str,
         password: &str,
         deadline: Instant,
         patience: Option<Duration>,
-    ) -> Result<Verification, Failure> {
-        let _turn = self.binds.turn(deadline).await?;
+    ) -> Result<(Verification, Held), Failure> {
+        let turn = self.binds.turn(deadline).await?;
         let lane = self.binds.take();
         let result = match self.bind_once(lane, dn, password, deadline, patience).await {
             Err(Failure::Lost(_) | Failure::Slow(_)) => {
@@ -93,7 +95,11 @@ impl Host {
             result => result,
         };
         self.note(&result);
-        result
+        let (result, lane) = result?;
+        let held = Held::new(Arc::clone(self), lane, turn);
+        let verification = policy::verification(&result, self.active_directory);
+        self.note(&verification);
+        Ok((verification?, held))
     }
 
     async fn bind_once(
@@ -103,7 +109,7 @@ impl Host {
         password: &str,
         deadline: Instant,
         patience: Option<Duration>,
-    ) -> Result<Verification, Failure> {
+    ) -> Result<(LdapResult, Lane), Failure> {
         let mut lane = match lane {
             Some(lane) => lane,
             None => self.open(self.connect_limit(deadline)).await?,
@@ -114,8 +120,7 @@ impl Host {
             failure = self.silence(patience) => return Err(failure),
         };
         lane.used(Instant::now());
-        self.binds.give_back(lane);
-        policy::verification(&result, self.active_directory)
+        Ok((result, lane))
     }
 
     /// Returns when the host, suspected after a while, has turned out to be down.
@@ -153,12 +158,12 @@ impl Host {
         self.pool.connect_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 
-    fn limit(&self, deadline: Instant) -> Duration {
+    pub(super) fn limit(&self, deadline: Instant) -> Duration {
         self.pool.operation_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 
     /// What an operation says of the host.
-    fn note<T>(&self, result: &Result<T, Failure>) {
+    pub(super) fn note<T>(&self, result: &Result<T, Failure>) {
         match result {
             Err(
                 failure @ (Failure::Host(_)

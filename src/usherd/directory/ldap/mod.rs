@@ -4,9 +4,11 @@ mod active_directory;
 mod connection;
 mod dn;
 mod entry;
+mod eyes;
 mod filter;
 mod groups;
 mod health;
+mod held;
 mod host;
 mod keeper;
 mod lanes;
@@ -19,6 +21,8 @@ use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password};
 
 use self::connection::Search;
+use self::eyes::Eyes;
+use self::held::Held;
 use self::pool::Pool;
 use super::{Asked, Directory, Entry, Found, Saying, Unavailable, Verification};
 use crate::config;
@@ -36,75 +40,90 @@ impl Ldap {
 
     /// The search for the one entry of a user.
     fn search(&self, user: &str, asked: &Asked) -> Search {
-        let mut wanted: Vec<String> = Vec::with_capacity(asked.attributes.len() + 2);
-        let groups = self.settings.groups.iter().filter_map(|groups| match &groups.source {
-            config::GroupSource::Attribute(name) => Some(name),
-            config::GroupSource::Search { .. } => None,
-        });
-        let own = self.settings.login_attributes.iter().chain(groups);
-        for name in own.chain(&asked.attributes) {
-            if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                wanted.push(name.clone());
-            }
-        }
-        Search {
-            base: self.settings.base_dn.clone(),
-            scope: self.settings.scope,
-            filter: filter::of_user(
-                self.settings.filter.as_ref(),
-                &self.settings.login_attributes,
-                user,
-            ),
-            attributes: wanted,
-            // Whoever matches a login is one, or too many.
-            most: 2,
-            may_be_absent: false,
+        let filter = self.settings.filter.as_ref();
+        let attributes = self.wanted(asked);
+        match &self.settings.users {
+            config::Users::Below { base_dn, scope } => Search {
+                base: base_dn.clone(),
+                scope: *scope,
+                filter: filter::of_user(filter, &self.settings.login_attributes, user),
+                attributes,
+                // Whoever matches a login is one, or too many.
+                most: 2,
+                may_be_absent: false,
+            },
+            config::Users::At(template) => Search {
+                attributes,
+                ..Search::of_entry(
+                    &dn::of_user(template, user),
+                    filter.map_or(filter::ANY, config::Filter::as_str),
+                    [],
+                )
+            },
         }
     }
 
-    /// What else is asked of an entry that was found: its groups, and which filters match it.
-    async fn complete(
+    /// The attributes to read of a user's entry.
+    fn wanted(&self, asked: &Asked) -> Vec<String> {
+        let mut wanted = Asked::default();
+        self.settings.login_attributes.iter().for_each(|name| wanted.attribute(name));
+        if let Some(config::Groups { source: config::GroupSource::Attribute(name), .. }) =
+            &self.settings.groups
+        {
+            wanted.attribute(name);
+        }
+        if self.settings.active_directory {
+            wanted.attribute(active_directory::ACCOUNT_CONTROL);
+        }
+        wanted.extend(asked);
+        wanted.attributes
+    }
+
+    /// The entry of a user, and all that is asked of it.
+    async fn look(
         &self,
-        entry: &mut Entry,
+        eyes: &Eyes<'_>,
+        user: &str,
         asked: &Asked,
         deadline: Instant,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<Found, Unavailable> {
+        let mut entries = eyes.search(self.search(user, asked), deadline).await?;
+        let found = match (entries.pop(), entries.is_empty()) {
+            (None, _) => return Ok(Found::Nobody),
+            (Some(_), false) => return Ok(Found::Several),
+            (Some(found), true) => found,
+        };
+        let mut entry = entry::read(found, user, &self.settings);
         if let Some(groups) = &self.settings.groups {
-            entry.groups = groups::of(entry, groups, &self.pool, deadline).await?;
+            entry.groups = groups::of(&entry, groups, eyes, deadline).await?;
         }
         for filter in &asked.filters {
-            if self.matches(&entry.id, filter, deadline).await? {
+            let matching = Search::of_entry(&entry.id, filter, []);
+            if !eyes.search(matching, deadline).await?.is_empty() {
                 entry.filters.push(filter.clone());
             }
         }
-        Ok(())
+        Ok(Found::One(entry))
     }
 
-    /// Whether the directory says that a filter matches an entry.
-    async fn matches(
+    /// A bind as a user, and the lane that is bound so. RFC 4513 5.1.1, 5.1.2: without a DN or
+    /// without a password it would succeed as anonymous, whoever asks.
+    async fn bind(
         &self,
         dn: &str,
-        filter: &str,
+        password: &Password,
         deadline: Instant,
-    ) -> Result<bool, Unavailable> {
-        let search = Search::of_entry(dn, filter, []);
-        Ok(!self.pool.search(search, deadline).await?.is_empty())
+    ) -> Result<(Verification, Option<Held>), Unavailable> {
+        let text = password.as_str().filter(|text| !text.is_empty() && !dn.is_empty());
+        let Some(text) = text else { return Ok((Verification::Wrong, None)) };
+        let (verification, held) = self.pool.bind(dn, text, deadline).await?;
+        Ok((verification, Some(held)))
     }
 }
 
 impl Directory for Ldap {
     fn find<'a>(&'a self, user: &'a str, asked: &'a Asked, deadline: Instant) -> Saying<'a, Found> {
-        Box::pin(async move {
-            let mut entries = self.pool.search(self.search(user, asked), deadline).await?;
-            let found = match (entries.pop(), entries.is_empty()) {
-                (None, _) => return Ok(Found::Nobody),
-                (Some(_), false) => return Ok(Found::Several),
-                (Some(found), true) => found,
-            };
-            let mut entry = entry::read(found, user, &self.settings);
-            self.complete(&mut entry, asked, deadline).await?;
-            Ok(Found::One(entry))
-        })
+        Box::pin(async move { self.look(&Eyes::Account(&self.pool), user, asked, deadline).await })
     }
 
     fn verify<'a>(
@@ -113,16 +132,26 @@ impl Directory for Ldap {
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
+        Box::pin(async move { Ok(self.bind(&entry.id, password, deadline).await?.0) })
+    }
+
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        asked: &'a Asked,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
-            // RFC 4513 5.1.1, 5.1.2: a bind without a DN or without a password succeeds as
-            // anonymous, whoever asks.
-            let Some(text) = password.as_str() else {
-                return Ok(Verification::Wrong);
+            let config::Users::At(template) = &self.settings.users else {
+                return Ok((Verification::Wrong, Found::Nobody));
             };
-            if entry.id.is_empty() || text.is_empty() {
-                return Ok(Verification::Wrong);
-            }
-            self.pool.bind(&entry.id, text, deadline).await
+            let bound = self.bind(&dn::of_user(template, user), password, deadline).await?;
+            let (verification @ Verification::Right(_), Some(held)) = bound else {
+                return Ok((bound.0, Found::Nobody));
+            };
+            let found = self.look(&Eyes::User(held), user, asked, deadline).await?;
+            Ok((verification, found))
         })
     }
 

@@ -12,6 +12,7 @@ use usher_protocol::{HostState, HostStatus, Reason};
 
 use super::Failure;
 use super::connection::Search;
+use super::held::Held;
 use super::host::Host;
 use super::keeper::keep;
 use crate::config;
@@ -69,20 +70,20 @@ impl Pool {
         }
     }
 
-    /// The verdict of the first host that answers. A refused password is an answer; nobody is
+    /// The verdict of the first host that answers, and the lane where it was given. A refused password is an answer; nobody is
     /// asked for a second opinion, and no two hosts at once: each may count it as a failure.
     pub(super) async fn bind(
         &self,
         dn: &str,
         password: &str,
         deadline: Instant,
-    ) -> Result<Verification, Unavailable> {
+    ) -> Result<(Verification, Held), Unavailable> {
         let (mut hosts, mut tried) = self.usable();
         while let Some(host) = hosts.next() {
             // Only where there is another to go to.
             let patience = (hosts.len() > 0).then_some(self.hedge_after);
             match host.bind(dn, password, deadline, patience).await {
-                Ok(verification) => return Ok(verification),
+                Ok(bound) => return Ok(bound),
                 Err(failure) => tried.failed(&host, &failure)?,
             }
         }

@@ -109,6 +109,22 @@ impl Directory for Local {
         })
     }
 
+    /// Everybody may be found here.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        asked: &'a Asked,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
+        Box::pin(async move {
+            let found = self.find(user, asked, deadline).await?;
+            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
+            let verification = self.verify(entry, password, deadline).await?;
+            Ok((verification, found))
+        })
+    }
+
     fn pretend<'a>(
         &'a self,
         password: &'a Password,
