@@ -16,6 +16,7 @@
 mod support;
 
 mod access;
+mod active_directory;
 mod architecture;
 mod client;
 mod config;
