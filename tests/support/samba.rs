@@ -75,7 +75,9 @@ fn provision(folder: &Path, address: &str) -> PathBuf {
     tool.args(["--host-name=dc1", "--host-ip6=", "--option=bind interfaces only=yes"]);
     tool.arg(format!("--host-ip={address}")).arg(format!("--option=interfaces={address}/8"));
     tool.arg(format!("--targetdir={}", folder.display()));
-    process::run(&mut tool, b"").success();
+    // Seconds of work, and others work beside it: like a build, this has no limit.
+    let output = tool.output().expect("samba-tool");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let path = folder.join("etc/smb.conf");
     let text = text_of(&path) + &CONFIGURATION.replace("@DIR@", &folder.to_string_lossy());
     std::fs::write(&path, text).expect("smb.conf");
