@@ -45,6 +45,10 @@ fn run(cli: &Cli) -> Report {
         Command::Authenticate(asked) => ask::authenticate(&cli.global, asked),
         Command::Lookup(asked) => ask::lookup(&cli.global, asked),
         Command::Status => admin::status(&cli.global),
+        Command::Flush { realm, user } => admin::flush(&cli.global, realm.clone(), user.clone()),
+        Command::Unblock { realm, user } => {
+            admin::unblock(&cli.global, realm.clone(), user.clone())
+        }
         Command::Reload => admin::reload(&cli.global),
         Command::HashPassword { scheme } => hash::run(*scheme),
         Command::Completions { shell } => completions(*shell),

@@ -1,5 +1,6 @@
 //! What the tests stand on: the programs, a directory server, and the one way to wait.
 
+pub(crate) mod certificate;
 pub(crate) mod ctl;
 pub(crate) mod daemon;
 pub(crate) mod ldif;

@@ -8,7 +8,7 @@ use super::filter::Filter;
 use super::problem::{Fault, Findings};
 use super::raw;
 use super::realm::{Named, word};
-use super::settings::{Ldap, Pool, Scope, Users};
+use super::settings::{Host, Ldap, Pool, Scope, Security, Users};
 use super::{Surroundings, account, active_directory, groups, hosts, name, units};
 
 /// Most attributes that can hold a login.
@@ -30,7 +30,8 @@ pub(super) fn ldap(
     let login_attributes = login_attributes(raw, findings);
     let groups = groups::groups(raw, findings);
     let pool = pool(raw, findings);
-    let (hosts, security) = hosts::hosts(realm, findings)?;
+    let (hosts, security) = hosts::hosts(realm, around, findings)?;
+    refuse_nameless_sasl(raw, &hosts, &security, findings);
     Some(Ldap {
         hosts,
         security,
@@ -42,6 +43,23 @@ pub(super) fn ldap(
         groups,
         pool,
     })
+}
+
+/// SASL EXTERNAL needs somebody outside of LDAP who says who we are.
+fn refuse_nameless_sasl(
+    raw: &raw::Realm,
+    hosts: &[Host],
+    security: &Security,
+    findings: &mut Findings<'_>,
+) {
+    let Some(sasl) = &raw.sasl else { return };
+    let by_certificate = security.tls().is_some_and(|tls| tls.client.is_some());
+    let by_socket = hosts.iter().all(|host| matches!(host, Host::Unix(_)));
+    if !by_certificate && !by_socket {
+        let fault = Fault::new("sasl \"external\" has nothing that names the account")
+            .hint("set client_certificate and client_key, or use an ldapi:// host");
+        findings.refuse_what_else(sasl.span(), fault);
+    }
 }
 
 /// The entries are searched, unless it is known where each is.

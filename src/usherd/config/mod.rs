@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod active_directory;
+mod cache;
 mod filter;
 mod groups;
 mod host;
@@ -23,6 +24,7 @@ mod rule;
 mod secret;
 mod settings;
 mod suggest;
+mod tls;
 mod units;
 mod unsupported;
 

@@ -6,8 +6,9 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Case, Directory, GroupSource, Groups, Host, Ldap, Listen, Metadata, MetadataValue,
-    Origin, Peers, Pool, Realm, Scope, Security, Settings, StripDomain, Users,
+    Account, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Host, Ldap, Listen,
+    Metadata, MetadataValue, Origin, Peers, Pool, Realm, Scope, Security, Settings, Shield,
+    StripDomain, Tls, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -86,19 +87,45 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     writeln!(out, "\n[{table}.rules]\nrequire = {}", list(&rules))?;
     writeln!(out, "\n[{table}.metadata]")?;
     realm.metadata.iter().try_for_each(|one| metadata(out, one))?;
-    writeln!(out, "\n[{table}.cache]\nttl = \"{}\"", show_duration(realm.cache.ttl))?;
-    writeln!(out, "negative_ttl = \"{}\"", show_duration(realm.cache.negative_ttl))?;
-    writeln!(out, "max_bytes = \"{}\"", show_size(realm.cache.max_bytes as u64))
+    writeln!(out, "\n[{table}.cache]")?;
+    cache(out, &realm.cache)?;
+    writeln!(out, "\n[{table}.shield]")?;
+    shield(out, &realm.shield)
+}
+
+fn cache(out: &mut String, cache: &Cache) -> fmt::Result {
+    let offline = show_duration(cache.offline_authentication);
+    writeln!(out, "ttl = \"{}\"", show_duration(cache.ttl))?;
+    writeln!(out, "negative_ttl = \"{}\"", show_duration(cache.negative_ttl))?;
+    writeln!(out, "stale = \"{}\"", show_duration(cache.stale))?;
+    writeln!(out, "offline_authentication = \"{offline}\"")?;
+    writeln!(out, "max_bytes = \"{}\"", show_size(cache.max_bytes as u64))?;
+    writeln!(out, "refresh_ahead = {:?}", cache.refresh_ahead)
+}
+
+fn shield(out: &mut String, shield: &Shield) -> fmt::Result {
+    writeln!(out, "failures = {}", shield.failures)?;
+    writeln!(out, "window = \"{}\"", show_duration(shield.window))?;
+    writeln!(out, "block = \"{}\"", show_duration(shield.block))?;
+    writeln!(out, "per_client = {}", shield.per_client)
 }
 
 fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     let security = match ldap.security {
         Security::Plain => "plain",
+        Security::Ldaps(_) => "ldaps",
+        Security::StartTls(_) => "start_tls",
     };
     let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
     writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
+    if let Some(used) = ldap.security.tls() {
+        tls(out, used)?;
+    }
     if ldap.active_directory {
         writeln!(out, "directory = \"active_directory\"")?;
+    }
+    if ldap.account == Account::External {
+        writeln!(out, "sasl = \"external\"")?;
     }
     if let Account::Simple { dn, origin, .. } = &ldap.account {
         let password = match origin {
@@ -127,6 +154,25 @@ fn word(scope: Scope) -> &'static str {
         Scope::OneLevel => "onelevel",
         Scope::Subtree => "subtree",
     }
+}
+
+fn tls(out: &mut String, tls: &Tls) -> fmt::Result {
+    let checks = match tls.checks {
+        CertificateChecks::Never => "never",
+        CertificateChecks::Allow => "allow",
+        CertificateChecks::Try => "try",
+        CertificateChecks::Demand => "demand",
+        CertificateChecks::Hard => "hard",
+    };
+    writeln!(out, "certificate_checks = \"{checks}\"")?;
+    if let Some(path) = &tls.authorities.path {
+        writeln!(out, "ca_certificates = {}", text(path.display()))?;
+    }
+    if let Some(client) = &tls.client {
+        writeln!(out, "client_certificate = {}", text(client.certificate.display()))?;
+        writeln!(out, "client_key = {}", text(client.key.display()))?;
+    }
+    Ok(())
 }
 
 fn host(host: &Host) -> String {

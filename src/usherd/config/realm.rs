@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
 use super::rule::{Rule, Test};
-use super::settings::{Cache, Case, Directory, Local, Realm, StripDomain, Usernames};
+use super::settings::{Case, Directory, Local, Realm, StripDomain, Usernames};
 use super::unsupported::Supported;
-use super::{Surroundings, ldap, metadata, name, units, unsupported};
+use super::{Surroundings, cache, ldap, metadata, name, unsupported};
 
 /// Most rules of a realm.
 const MAX_RULES: usize = 64;
@@ -86,7 +85,6 @@ fn realm<'a>(
     };
     let rules = rules(kind, raw, findings);
     let metadata = metadata::metadata(raw, findings);
-    let cache = cache(raw, findings);
     Some(Realm {
         name: realm.name.to_owned(),
         directory: directory?,
@@ -94,7 +92,8 @@ fn realm<'a>(
         reveal_account_state: raw.reveal_account_state.as_ref().is_some_and(|it| *it.get_ref()),
         rules,
         metadata,
-        cache,
+        cache: cache::cache(raw, findings),
+        shield: cache::shield(raw, findings),
     })
 }
 
@@ -187,27 +186,4 @@ fn rules(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule>
         }
     }
     rules
-}
-
-fn cache(raw: &raw::Realm, findings: &mut Findings<'_>) -> Cache {
-    let none = raw::Cache::default();
-    let raw = raw.cache.as_ref().map_or(&none, Spanned::get_ref);
-    let bounds = Duration::ZERO..=Duration::from_secs(7 * 86_400);
-    let ttl = units::duration(bounds.clone());
-    let negative_ttl = units::duration(bounds);
-    Cache {
-        ttl: findings.read("ttl", &raw.ttl, Duration::from_secs(300), ttl),
-        negative_ttl: findings.read(
-            "negative_ttl",
-            &raw.negative_ttl,
-            Duration::from_secs(30),
-            negative_ttl,
-        ),
-        max_bytes: findings.read(
-            "max_bytes",
-            &raw.max_bytes,
-            64 << 20,
-            units::size(4096..=1 << 40),
-        ),
-    }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use usher_protocol::Password;
 
@@ -81,6 +83,8 @@ pub struct Realm {
     pub metadata: Vec<Metadata>,
     /// What is remembered.
     pub cache: Cache,
+    /// When passwords are no longer tried.
+    pub shield: Shield,
 }
 
 /// How a user of a realm may be spelled.
@@ -151,8 +155,27 @@ pub struct Cache {
     pub ttl: Duration,
     /// How long an unknown user and a known wrong password are.
     pub negative_ttl: Duration,
+    /// How long past `ttl` an identity is told while no host answers.
+    pub stale: Duration,
+    /// How long past `ttl` a right password is accepted while no host answers.
+    pub offline_authentication: Duration,
     /// Most heap bytes.
     pub max_bytes: usize,
+    /// An identity in use is read again past this part of its `ttl`, from 0 to 1; 0: not ahead.
+    pub refresh_ahead: f64,
+}
+
+/// `[realm.NAME.shield]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shield {
+    /// Passwords of one user that may fail within `window`; 0: any number.
+    pub failures: usize,
+    /// How long a failure counts.
+    pub window: Duration,
+    /// How long nothing is tried, at least, when `failures` is reached.
+    pub block: Duration,
+    /// Failures from one client address within `window`; 0: any number.
+    pub per_client: usize,
 }
 
 /// The kinds of directory.
@@ -235,10 +258,86 @@ pub enum Host {
 }
 
 /// `connection_security`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Security {
     /// Nothing is encrypted.
     Plain,
+    /// TLS from the first byte on.
+    Ldaps(Tls),
+    /// TLS once both sides said so (RFC 4511 4.14).
+    StartTls(Tls),
+}
+
+impl Security {
+    /// How encryption is done, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::Plain => None,
+            Self::Ldaps(tls) | Self::StartTls(tls) => Some(tls),
+        }
+    }
+}
+
+/// What encrypted connections rest on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    /// What a server's certificate must be.
+    pub checks: CertificateChecks,
+    /// Who may sign it.
+    pub authorities: Authorities,
+    /// What is shown to servers that ask for a certificate.
+    pub client: Option<ClientCertificate>,
+}
+
+/// `certificate_checks`, as the `TLS_REQCERT` of ldap.conf(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateChecks {
+    /// Any certificate is taken.
+    Never,
+    /// A bad certificate is taken, and logged.
+    Allow,
+    /// As `Demand`: a server of TLS always shows a certificate.
+    Try,
+    /// It must be trusted, in date, and name the host.
+    Demand,
+    /// As `Demand`.
+    Hard,
+}
+
+impl CertificateChecks {
+    /// Whether a bad certificate ends the connection.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Try | Self::Demand | Self::Hard)
+    }
+}
+
+/// The certificates that are trusted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Authorities {
+    /// The file or the folder that they were read from; none: the system's store.
+    pub path: Option<PathBuf>,
+    /// What was read.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+/// A certificate of ours.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// The file with it and its chain.
+    pub certificate: PathBuf,
+    /// The file with its key.
+    pub key: PathBuf,
+    /// What was read.
+    pub pair: Arc<CertifiedKey>,
+}
+
+impl PartialEq for ClientCertificate {
+    /// The certificate holds the public half of the key, so the keys need no comparison.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.certificate, &self.key, &self.pair.cert)
+            == (&other.certificate, &other.key, &other.pair.cert)
+    }
 }
 
 /// Who searches.
@@ -255,6 +354,9 @@ pub enum Account {
         /// Where the password stands.
         origin: Origin,
     },
+    /// Whom our certificate names, or the user of this process where a host is a Unix socket
+    /// (SASL EXTERNAL, RFC 4422 appendix A).
+    External,
 }
 
 /// Where a password stands. Its text is for people: `file /etc/usher/ldap.secret`.

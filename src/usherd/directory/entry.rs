@@ -1,17 +1,15 @@
-use std::mem::size_of;
-
 use usher_protocol::Reason;
 
-/// What is asked of an entry beside its name and its groups.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Asked {
+/// What is wanted of an entry beside its name and its groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
     /// Attributes to read.
     pub attributes: Vec<String>,
     /// Filters (RFC 4515) to match it with.
     pub filters: Vec<String>,
 }
 
-impl Asked {
+impl Wanted {
     /// Asks for an attribute, once; names have no case.
     pub fn attribute(&mut self, name: &str) {
         if !self.attributes.iter().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -24,36 +22,6 @@ impl Asked {
         if !self.filters.iter().any(|known| known == filter) {
             self.filters.push(filter.to_owned());
         }
-    }
-
-    /// Asks for all that `other` asks for.
-    pub fn extend(&mut self, other: &Self) {
-        other.attributes.iter().for_each(|name| self.attribute(name));
-        other.filters.iter().for_each(|filter| self.filter(filter));
-    }
-
-    /// What is not asked for by `other`.
-    pub fn beyond(mut self, other: &Self) -> Self {
-        let known = |name: &String| other.attributes.iter().any(|it| it.eq_ignore_ascii_case(name));
-        self.attributes.retain(|name| !known(name));
-        self.filters.retain(|filter| !other.filters.contains(filter));
-        self
-    }
-
-    /// How much is asked for.
-    pub fn len(&self) -> usize {
-        self.attributes.len() + self.filters.len()
-    }
-
-    /// Whether nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Heap bytes in use.
-    pub fn heap_bytes(&self) -> usize {
-        let all = self.attributes.iter().chain(&self.filters);
-        all.map(|text| size_of::<String>() + text.capacity()).sum()
     }
 }
 
@@ -68,23 +36,11 @@ pub struct Entry {
     pub attributes: Attributes,
     /// The names of the user's groups.
     pub groups: Vec<String>,
-    /// The filters that were asked for and match.
+    /// The filters that were wanted and match.
     pub filters: Vec<String>,
     /// Why the account may not be used, where the entry itself says so. It is told to those
     /// alone who know the password, or were authenticated elsewhere.
     pub barred: Option<Reason>,
-}
-
-impl Entry {
-    /// Heap bytes in use.
-    pub fn heap_bytes(&self) -> usize {
-        let texts = self.groups.iter().chain(&self.filters);
-        let texts = texts.map(|text| size_of::<String>() + text.capacity());
-        self.id.capacity()
-            + self.username.capacity()
-            + self.attributes.heap_bytes()
-            + texts.sum::<usize>()
-    }
 }
 
 /// Attributes by name; names have no case (RFC 4512 2.5).
@@ -113,31 +69,15 @@ impl Attributes {
         self.values(name).first().map(String::as_str)
     }
 
-    fn heap_bytes(&self) -> usize {
-        let pair = |(name, values): &(String, Vec<String>)| {
-            let values = values.iter().map(|value| size_of::<String>() + value.capacity());
-            size_of::<(String, Vec<String>)>() + name.capacity() + values.sum::<usize>()
-        };
-        self.0.iter().map(pair).sum()
+    /// Each attribute with its values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Attributes};
-
-    #[test]
-    fn what_is_asked_for_is_asked_once() {
-        let mut own = Asked::default();
-        own.attribute("mail");
-        let mut more = Asked::default();
-        ["MAIL", "sn", "SN"].iter().for_each(|name| more.attribute(name));
-        ["(a=b)", "(a=b)"].iter().for_each(|filter| more.filter(filter));
-        let extra = more.clone().beyond(&own);
-        assert_eq!((extra.attributes.as_slice(), extra.len()), (["sn".to_owned()].as_slice(), 2));
-        own.extend(&extra);
-        assert!(more.beyond(&own).is_empty());
-    }
+    use super::Attributes;
 
     #[test]
     fn names_have_no_case() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password, Reason, Warning};
 
-pub use entry::{Asked, Attributes, Entry};
+pub use entry::{Attributes, Entry, Wanted};
 
 use crate::config;
 
@@ -21,8 +21,13 @@ pub type Saying<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 
 /// A place where users are.
 pub trait Directory: Send + Sync {
-    /// Looks for the one entry of `user` and what is asked of it.
-    fn find<'a>(&'a self, user: &'a str, asked: &'a Asked, deadline: Instant) -> Saying<'a, Found>;
+    /// Looks for the one entry of `user` and what is wanted of it.
+    fn find<'a>(
+        &'a self,
+        user: &'a str,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, Found>;
 
     /// Tries the password of an entry. It has at least one byte and no NUL.
     fn verify<'a>(
@@ -39,7 +44,7 @@ pub trait Directory: Send + Sync {
         &'a self,
         user: &'a str,
         password: &'a Password,
-        asked: &'a Asked,
+        wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, (Verification, Found)>;
 
@@ -121,6 +126,6 @@ pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
         config::Directory::Local(local) => {
             Arc::new(local::Local::open(&realm.name, local, realm.usernames.case)?)
         }
-        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)),
+        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)?),
     })
 }

@@ -1,31 +1,20 @@
 //! What is told of a user: names and values that are safe in a header.
 
+use super::person::Person;
 use crate::config::{Metadata, MetadataValue};
-use crate::directory::{Asked, Entry};
-
-/// What must be known of an entry for this.
-pub(super) fn asked(wanted: &[Metadata]) -> Asked {
-    let mut asked = Asked::default();
-    for item in wanted {
-        match &item.value {
-            MetadataValue::Attribute { name, .. } => asked.attribute(name),
-            MetadataValue::Username | MetadataValue::Groups { .. } => {}
-        }
-    }
-    asked
-}
 
 /// Names and values in the configured order; a name without a value is left out.
-pub(super) fn shape(wanted: &[Metadata], user: &str, entry: &Entry) -> Vec<(String, String)> {
+pub(super) fn shape(wanted: &[Metadata], user: &str, person: &Person) -> Vec<(String, String)> {
     let told = |item: &Metadata| {
         let value = match &item.value {
             MetadataValue::Username => Some(user.to_owned()),
-            MetadataValue::Attribute { name, lowercase } => entry
-                .attributes
-                .first(name)
+            MetadataValue::Attribute { name, lowercase } => person
+                .values(name)
+                .next()
                 .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() }),
             MetadataValue::Groups { join } => {
-                (!entry.groups.is_empty()).then(|| entry.groups.join(join))
+                let groups: Vec<&str> = person.groups().collect();
+                (!groups.is_empty()).then(|| groups.join(join))
             }
         }?;
         Some((item.name.clone(), harmless(&value)))
@@ -40,7 +29,7 @@ pub(super) fn harmless(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shape;
+    use super::{Person, shape};
     use crate::config::{Metadata, MetadataValue};
     use crate::directory::{Attributes, Entry};
 
@@ -61,7 +50,7 @@ mod tests {
         attributes.add("cn", ["Al\r\nX-Admin: 1\u{85}\u{7f}ice".to_owned()]);
         let groups = vec!["dev".to_owned(), "ops".to_owned()];
         let entry = Entry { attributes, groups, ..Entry::default() };
-        let told = shape(&wanted, "alice", &entry);
+        let told = shape(&wanted, "alice", &Person::new(&entry, &[]));
         let told: Vec<_> =
             told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(

@@ -1,47 +1,53 @@
 //! Rules: what must hold of a user beside a right password.
 
+use super::person::Person;
 use crate::config::{Rule, Test};
-use crate::directory::{Asked, Entry};
+use crate::directory::Wanted;
 
 /// The first rule that does not hold.
 pub(super) fn broken<'a>(
     rules: impl IntoIterator<Item = &'a Rule>,
-    entry: &Entry,
+    person: &Person,
 ) -> Option<&'a Rule> {
-    rules.into_iter().find(|rule| !holds(rule, entry))
+    rules.into_iter().find(|rule| !holds(rule, person))
 }
 
 /// Names and values are compared whole and without case, as directories compare them:
 /// `admin` is not `administrators-x`.
-fn holds(rule: &Rule, entry: &Entry) -> bool {
-    let (has, wanted) = match &rule.test {
-        Test::Group(names) => (entry.groups.as_slice(), names),
-        Test::Attribute { name, values } => (entry.attributes.values(name), values),
-        Test::Filter(filter) => return entry.filters.iter().any(|it| it == filter.as_str()),
-    };
-    has.iter().any(|value| wanted.iter().any(|other| same(value, other)))
+fn holds(rule: &Rule, person: &Person) -> bool {
+    let is_one_of = |wanted: &[String], has: &str| wanted.iter().any(|other| same(has, other));
+    match &rule.test {
+        Test::Group(names) => person.groups().any(|has| is_one_of(names, has)),
+        Test::Attribute { name, values } => person.values(name).any(|has| is_one_of(values, has)),
+        Test::Filter(filter) => person.filters().any(|it| it == filter.as_str()),
+    }
 }
 
 fn same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
-/// What must be known of an entry to judge it by these rules.
-pub(super) fn asked(rules: &[Rule]) -> Asked {
-    let mut asked = Asked::default();
-    for rule in rules {
-        match &rule.test {
-            Test::Group(_) => {}
-            Test::Attribute { name, .. } => asked.attribute(name),
-            Test::Filter(filter) => asked.filter(filter.as_str()),
-        }
+/// What a rule wants of an entry: an attribute, or a filter, which begins with a parenthesis.
+pub(super) fn fact(rule: &Rule) -> Option<String> {
+    match &rule.test {
+        Test::Group(_) => None,
+        Test::Attribute { name, .. } => Some(name.to_ascii_lowercase()),
+        Test::Filter(filter) => Some(filter.as_str().to_owned()),
     }
-    asked
+}
+
+/// What is wanted of an entry so that these facts are known.
+pub(super) fn wanted<'a>(facts: impl Iterator<Item = &'a String>) -> Wanted {
+    let mut wanted = Wanted::default();
+    for fact in facts {
+        if fact.starts_with('(') { wanted.filter(fact) } else { wanted.attribute(fact) }
+    }
+    wanted
 }
 
 #[cfg(test)]
 mod tests {
-    use super::broken;
+    use super::{Person, broken};
     use crate::config::Rule;
     use crate::directory::{Attributes, Entry};
 
@@ -52,6 +58,7 @@ mod tests {
         let groups = vec!["dev".to_owned()];
         let filters = vec!["(a=b)".to_owned()];
         let entry = Entry { attributes, groups, filters, ..Entry::default() };
+        let person = Person::new(&entry, &[]);
         for (text, holds) in [
             ("group=dev", true),
             ("group=ops|Dev", true),
@@ -66,7 +73,7 @@ mod tests {
             ("filter=(a=c)", false),
         ] {
             let rule = Rule::parse(text).expect(text);
-            assert_eq!(broken([&rule], &entry).is_none(), holds, "{text}");
+            assert_eq!(broken([&rule], &person).is_none(), holds, "{text}");
         }
     }
 }

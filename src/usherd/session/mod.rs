@@ -153,7 +153,11 @@ async fn answer(control: &Control, peer: Peer, request: Request, received: Insta
         }
         Call::Status if peer.admin => control.status(received),
         Call::Reload if peer.admin => control.reload().await,
-        Call::Status | Call::Reload => {
+        Call::Flush { realm, user } if peer.admin => {
+            control.flush(realm.as_deref(), user.as_deref())
+        }
+        Call::Unblock { realm, user } if peer.admin => control.unblock(realm.as_deref(), &user),
+        Call::Status | Call::Reload | Call::Flush { .. } | Call::Unblock { .. } => {
             let text = "commands are given on the admin socket";
             let refusal = Refusal::new(Reason::PeerNotAllowed, text);
             Reply::Verdict(Verdict::Forbidden(refusal))

@@ -28,7 +28,13 @@ fn little_needs_to_be_said() {
     assert_eq!(realm.usernames.case, Case::Lower);
     assert_eq!(realm.cache.ttl, Duration::from_secs(300));
     assert_eq!(realm.cache.negative_ttl, Duration::from_secs(30));
+    assert_eq!(realm.cache.stale, Duration::from_secs(3600));
+    assert_eq!(realm.cache.offline_authentication, Duration::ZERO);
     assert_eq!(realm.cache.max_bytes, 64 << 20);
+    assert_eq!(realm.cache.refresh_ahead.to_string(), "0.8");
+    assert_eq!((realm.shield.failures, realm.shield.per_client), (5, 50));
+    assert_eq!(realm.shield.window, Duration::from_secs(600));
+    assert_eq!(realm.shield.block, Duration::from_secs(300));
 }
 
 #[test]
@@ -177,7 +183,9 @@ fn the_keys_of_every_realm_become_settings() {
         strip_domain = \"any\"
         case = \"keep\"
         rules.require = [\"group=dev|ops\", \"attribute:employeeType=staff\"]
-        cache = {{ ttl = \"0s\", negative_ttl = \"1m\", max_bytes = \"1GiB\" }}\n"
+        cache = {{ ttl = \"0s\", negative_ttl = \"1m\", max_bytes = \"1GiB\", stale = \"2d\", \
+                   refresh_ahead = 1, offline_authentication = \"8h\" }}
+        shield = {{ failures = 0, window = \"1h\", block = \"0s\", per_client = 7 }}\n"
     ));
     let Directory::Local(local) = &realm.directory else { panic!("not local") };
     assert_eq!(local.file, std::env::current_dir().unwrap().join("sub/users.toml"));
@@ -187,6 +195,20 @@ fn the_keys_of_every_realm_become_settings() {
     assert_eq!(realm.cache.ttl, Duration::ZERO);
     assert_eq!(realm.cache.negative_ttl, Duration::from_secs(60));
     assert_eq!(realm.cache.max_bytes, 1 << 30);
+    assert_eq!(realm.cache.stale, Duration::from_secs(2 * 86_400));
+    assert_eq!(realm.cache.offline_authentication, Duration::from_secs(8 * 3600));
+    assert_eq!(realm.cache.refresh_ahead.to_string(), "1");
+    assert_eq!((realm.shield.failures, realm.shield.per_client), (0, 7));
+    assert_eq!(realm.shield.window, Duration::from_secs(3600));
+    assert_eq!(realm.shield.block, Duration::ZERO);
+}
+
+#[test]
+fn the_part_after_which_an_identity_is_read_again_is_a_part() {
+    for part in ["1.5", "-0.1", "nan"] {
+        let text = format!("{LOCAL}cache.refresh_ahead = {part}\n");
+        assert!(problems(&text).contains("refresh_ahead must be between 0 and 1"), "{part}");
+    }
 }
 
 #[test]

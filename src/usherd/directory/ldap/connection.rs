@@ -1,6 +1,5 @@
 //! One connection: opened, bound, asked, each within its time.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,18 +7,15 @@ use ldap3::{
     DerefAliases, Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchEntry,
     SearchOptions, StdStream,
 };
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::endpoint::Endpoint;
+use super::guard::{Ending, Guard};
 use super::host::describe;
 use super::{Failure, filter, policy};
-use crate::config::{Account, Host, Scope};
-
-/// A peer that vanished is noticed by then, however idle the connection.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::config::{Account, Scope};
 
 /// A host that is silent for this long is suspect, even where a request had less time than an
 /// operation may take.
@@ -54,16 +50,18 @@ impl Search {
     }
 }
 
-/// A connection, and the task that moves its bytes.
+/// A connection, the task that speaks LDAP on it, and the guard between them.
 pub(super) struct Connection {
     ldap: Ldap,
     driver: JoinHandle<()>,
-    /// Set before the driver has ended, so that nobody takes the connection meanwhile.
+    guard: Guard,
+    /// Set before the tasks have ended, so that nobody takes the connection meanwhile.
     closed: AtomicBool,
 }
 
 impl Drop for Connection {
-    /// The driver may hang in a write to a stopped server; it does not end by itself then.
+    /// The driver may hang in a write to a stopped server; it does not end by itself then. The
+    /// guard ends with this too.
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -71,24 +69,21 @@ impl Drop for Connection {
 
 impl Connection {
     /// Connects, in at most `limit`.
-    pub(super) async fn open(host: &Host, limit: Duration) -> Result<Self, Failure> {
+    pub(super) async fn open(endpoint: &Endpoint, limit: Duration) -> Result<Self, Failure> {
         let opening = async {
-            let (stream, url) = connect(host).await?;
-            let settings = LdapConnSettings::new().set_std_stream(stream);
-            let (driver, ldap) =
-                LdapConnAsync::with_settings(settings, url).await.map_err(io::Error::from)?;
+            let (guard, stream) = endpoint.connect().await?;
+            let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
+            // ldap3 takes the scheme from the URL and nothing else, given a stream.
+            let (driver, ldap) = LdapConnAsync::with_settings(settings, "ldapi://localhost")
+                .await
+                .map_err(|_| Failure::Host("cannot connect: no socket pair".to_owned()))?;
             let driver = tokio::spawn(async move {
-                if let Err(error) = driver.drive().await {
-                    tracing::debug!("an LDAP connection ended: {error}");
-                }
+                // Why it ended is what the guard tells.
+                let _ = driver.drive().await;
             });
-            Ok(Self { ldap, driver, closed: AtomicBool::new(false) })
+            Ok(Self { ldap, driver, guard, closed: AtomicBool::new(false) })
         };
-        match timeout(limit, opening).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(Failure::Host(format!("cannot connect: {}", plain(&error)))),
-            Err(_) => Err(silent("connect", limit)),
-        }
+        timeout(limit, opening).await.unwrap_or_else(|_| Err(silent("connect", limit)))
     }
 
     /// Binds as the account that searches.
@@ -97,22 +92,25 @@ impl Connection {
         account: &Account,
         limit: Duration,
     ) -> Result<(), Failure> {
-        let (dn, password) = match account {
+        let (who, result) = match account {
             // Even anonymous: only an answered operation proves that somebody is there.
-            Account::Anonymous => ("", ""),
-            Account::Simple { dn, password, .. } => (dn.as_str(), password.as_str().unwrap_or("")),
+            Account::Anonymous => ("anonymous", self.bind("", "", limit).await?),
+            Account::Simple { dn, password, .. } => {
+                let password = password.as_str().unwrap_or("");
+                (dn.as_str(), self.bind(dn, password, limit).await?)
+            }
+            Account::External => {
+                let binding = timeout(limit, self.ldap.sasl_external_bind()).await;
+                ("of SASL EXTERNAL", self.bound(binding, limit)?)
+            }
         };
-        let result = self.bind(dn, password, limit).await?;
         match result.rc {
             0 => Ok(()),
             51 | 52 => Err(Failure::Host(format!("cannot bind now: {}", describe(&result)))),
-            _ => {
-                let who = if dn.is_empty() { "anonymous" } else { dn };
-                Err(Failure::Account(format!(
-                    "refuses the account {who}: {}; check account and password of the realm",
-                    describe(&result)
-                )))
-            }
+            _ => Err(Failure::Account(format!(
+                "refuses the account {who}: {}; check account and password of the realm",
+                describe(&result)
+            ))),
         }
     }
 
@@ -124,11 +122,19 @@ impl Connection {
         password: &str,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        let policy = policy::request();
-        let bind = self.ldap.with_controls(policy).simple_bind(dn, password);
-        match timeout(limit, bind).await {
+        let bind = self.ldap.with_controls(policy::request()).simple_bind(dn, password);
+        let binding = timeout(limit, bind).await;
+        self.bound(binding, limit)
+    }
+
+    fn bound(
+        &self,
+        binding: Result<Result<LdapResult, LdapError>, Elapsed>,
+        limit: Duration,
+    ) -> Result<LdapResult, Failure> {
+        match binding {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(lost("bind", error)),
+            Ok(Err(error)) => Err(lost("bind", &error, self.guard.ending().get())),
             Err(_) => Err(silent("bind", limit)),
         }
     }
@@ -139,9 +145,16 @@ impl Connection {
         search: &Search,
         limit: Duration,
     ) -> Result<Vec<SearchEntry>, Failure> {
-        match timeout(limit, self.stream(search)).await {
+        let mut id = None;
+        match timeout(limit, self.stream(search, &mut id)).await {
             Ok(Ok((entries, result))) => judge(entries, &result, search),
-            Ok(Err(error)) => Err(lost("search", error)),
+            Ok(Err(error)) => match self.guard.ending().get() {
+                // It would be no different elsewhere, and the host is none the worse for it.
+                Some(end) if end.too_much_for.is_some() && end.too_much_for == id => {
+                    Err(Failure::Answer(format!("search with {}: {}", search.filter, end.why)))
+                }
+                end => Err(lost("search", &error, end)),
+            },
             Err(_) => Err(silent("search", limit)),
         }
     }
@@ -162,11 +175,15 @@ impl Connection {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.driver.is_finished()
+        self.closed.load(Ordering::Acquire) || self.driver.is_finished() || self.guard.is_finished()
     }
 
     /// The streaming search, finished: ldap3's plain one leaks its message id.
-    async fn stream(&self, search: &Search) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
+    async fn stream(
+        &self,
+        search: &Search,
+        id: &mut Option<u32>,
+    ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::OneLevel => ldap3::Scope::OneLevel,
@@ -180,6 +197,7 @@ impl Connection {
             .with_search_options(options)
             .streaming_search(&search.base, scope, &search.filter, &search.attributes)
             .await?;
+        *id = stream.ldap_handle().last_id().try_into().ok();
         let mut entries = Vec::new();
         while let Some(entry) = stream.next().await? {
             if entry.is_ref() || entry.is_intermediate() {
@@ -218,50 +236,17 @@ fn judge(
     }
 }
 
-/// Owned by us: without TCP_NODELAY the first operation waits for a delayed acknowledgement.
-async fn connect(host: &Host) -> io::Result<(StdStream, &'static str)> {
-    match host {
-        Host::Tcp(name, port) => {
-            let stream = TcpStream::connect((name.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            let socket = SockRef::from(&stream);
-            socket.set_tcp_keepalive(
-                &TcpKeepalive::new().with_time(KEEPALIVE).with_interval(USER_TIMEOUT),
-            )?;
-            socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-            // ldap3 takes the scheme from the URL and nothing else, given a stream.
-            Ok((StdStream::Tcp(stream.into_std()?), "ldap://localhost"))
-        }
-        Host::Unix(path) => {
-            let stream = UnixStream::connect(path).await?;
-            Ok((StdStream::Unix(stream.into_std()?), "ldapi://localhost"))
-        }
+/// What the guard saw is told rather than what ldap3 makes of it, which may quote the operation,
+/// and that may hold a password.
+fn lost(operation: &str, error: &LdapError, ending: Option<&Ending>) -> Failure {
+    if let LdapError::FilterParsing = error {
+        return Failure::Answer("the filter cannot be read".to_owned());
     }
-}
-
-/// The error never quotes the operation, which may hold a password.
-fn lost(operation: &str, error: LdapError) -> Failure {
-    let what = match error {
-        LdapError::Io { source } => plain(&source),
-        LdapError::OpSend { .. } | LdapError::ResultRecv { .. } | LdapError::EndOfStream => {
-            "the connection was closed".to_owned()
-        }
-        LdapError::FilterParsing => return Failure::Answer("the filter cannot be read".to_owned()),
-        _ => "the connection cannot be used any more".to_owned(),
-    };
-    Failure::Lost(format!("{operation}: {what}"))
+    let why = ending.map_or("the connection cannot be used any more", |ending| &ending.why);
+    Failure::Lost(format!("{operation}: {why}"))
 }
 
 fn silent(operation: &str, limit: Duration) -> Failure {
     let text = format!("{operation}: no answer in {} ms", limit.as_millis());
     if limit < PATIENCE { Failure::Deadline(text) } else { Failure::Slow(text) }
-}
-
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-        io::ErrorKind::NotFound => "no such socket".to_owned(),
-        _ => error.to_string(),
-    }
 }

@@ -3,10 +3,12 @@
 mod active_directory;
 mod connection;
 mod dn;
+mod endpoint;
 mod entry;
 mod eyes;
 mod filter;
 mod groups;
+mod guard;
 mod health;
 mod held;
 mod host;
@@ -14,6 +16,7 @@ mod keeper;
 mod lanes;
 mod policy;
 mod pool;
+mod tls;
 
 use std::pin::Pin;
 
@@ -24,7 +27,7 @@ use self::connection::Search;
 use self::eyes::Eyes;
 use self::held::Held;
 use self::pool::Pool;
-use super::{Asked, Directory, Entry, Found, Saying, Unavailable, Verification};
+use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Wanted};
 use crate::config;
 
 /// The servers of one realm.
@@ -34,14 +37,15 @@ pub(super) struct Ldap {
 }
 
 impl Ldap {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        Self { settings: settings.clone(), pool: Pool::open(realm, settings) }
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        Ok(Self { settings: settings.clone(), pool: Pool::open(realm, settings)? })
     }
 
     /// The search for the one entry of a user.
-    fn search(&self, user: &str, asked: &Asked) -> Search {
+    fn search(&self, user: &str, wanted: &Wanted) -> Search {
         let filter = self.settings.filter.as_ref();
-        let attributes = self.wanted(asked);
+        let attributes = self.attributes(wanted);
         match &self.settings.users {
             config::Users::Below { base_dn, scope } => Search {
                 base: base_dn.clone(),
@@ -64,19 +68,19 @@ impl Ldap {
     }
 
     /// The attributes to read of a user's entry.
-    fn wanted(&self, asked: &Asked) -> Vec<String> {
-        let mut wanted = Asked::default();
-        self.settings.login_attributes.iter().for_each(|name| wanted.attribute(name));
+    fn attributes(&self, wanted: &Wanted) -> Vec<String> {
+        let mut all = Wanted::default();
+        self.settings.login_attributes.iter().for_each(|name| all.attribute(name));
         if let Some(config::Groups { source: config::GroupSource::Attribute(name), .. }) =
             &self.settings.groups
         {
-            wanted.attribute(name);
+            all.attribute(name);
         }
         if self.settings.active_directory {
-            wanted.attribute(active_directory::ACCOUNT_CONTROL);
+            all.attribute(active_directory::ACCOUNT_CONTROL);
         }
-        wanted.extend(asked);
-        wanted.attributes
+        wanted.attributes.iter().for_each(|name| all.attribute(name));
+        all.attributes
     }
 
     /// The entry of a user, and all that is asked of it.
@@ -84,10 +88,10 @@ impl Ldap {
         &self,
         eyes: &Eyes<'_>,
         user: &str,
-        asked: &Asked,
+        wanted: &Wanted,
         deadline: Instant,
     ) -> Result<Found, Unavailable> {
-        let mut entries = eyes.search(self.search(user, asked), deadline).await?;
+        let mut entries = eyes.search(self.search(user, wanted), deadline).await?;
         let found = match (entries.pop(), entries.is_empty()) {
             (None, _) => return Ok(Found::Nobody),
             (Some(_), false) => return Ok(Found::Several),
@@ -97,7 +101,7 @@ impl Ldap {
         if let Some(groups) = &self.settings.groups {
             entry.groups = groups::of(&entry, groups, eyes, deadline).await?;
         }
-        for filter in &asked.filters {
+        for filter in &wanted.filters {
             let matching = Search::of_entry(&entry.id, filter, []);
             if !eyes.search(matching, deadline).await?.is_empty() {
                 entry.filters.push(filter.clone());
@@ -122,8 +126,13 @@ impl Ldap {
 }
 
 impl Directory for Ldap {
-    fn find<'a>(&'a self, user: &'a str, asked: &'a Asked, deadline: Instant) -> Saying<'a, Found> {
-        Box::pin(async move { self.look(&Eyes::Account(&self.pool), user, asked, deadline).await })
+    fn find<'a>(
+        &'a self,
+        user: &'a str,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, Found> {
+        Box::pin(async move { self.look(&Eyes::Account(&self.pool), user, wanted, deadline).await })
     }
 
     fn verify<'a>(
@@ -139,7 +148,7 @@ impl Directory for Ldap {
         &'a self,
         user: &'a str,
         password: &'a Password,
-        asked: &'a Asked,
+        wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
@@ -150,7 +159,7 @@ impl Directory for Ldap {
             let (verification @ Verification::Right(_), Some(held)) = bound else {
                 return Ok((bound.0, Found::Nobody));
             };
-            let found = self.look(&Eyes::User(held), user, asked, deadline).await?;
+            let found = self.look(&Eyes::User(held), user, wanted, deadline).await?;
             Ok((verification, found))
         })
     }

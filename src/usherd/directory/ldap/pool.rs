@@ -30,11 +30,12 @@ pub(super) struct Pool {
 type Searched = (Arc<Host>, Result<Vec<SearchEntry>, Failure>);
 
 impl Pool {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        let host = |address| Arc::new(Host::new(realm, address, settings));
-        let hosts: Vec<_> = settings.hosts.iter().map(host).collect();
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        let host = |address| Host::new(realm, address, settings).map(Arc::new);
+        let hosts: Vec<_> = settings.hosts.iter().map(host).collect::<Result<_, _>>()?;
         let keepers = hosts.iter().map(|host| keep(Arc::clone(host))).collect();
-        Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers }
+        Ok(Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers })
     }
 
     /// The entries of the first host that answers. One that takes long has the next as a rival;
@@ -61,8 +62,10 @@ impl Pool {
                     Err(error) => tried.said.push(format!("the search ended: {error}")),
                 },
                 () = sleep(self.hedge_after), if asked.is_some() => {
-                    if let (Some(slow), Some(next)) = (asked.take(), hosts.next()) {
+                    if let Some(slow) = asked.take() {
                         slow.health.suspect();
+                    }
+                    if let Some(next) = hosts.next() {
                         rivals.push(ask(&next, &search, deadline));
                     }
                 }
@@ -79,10 +82,8 @@ impl Pool {
         deadline: Instant,
     ) -> Result<(Verification, Held), Unavailable> {
         let (mut hosts, mut tried) = self.usable();
-        while let Some(host) = hosts.next() {
-            // Only where there is another to go to.
-            let patience = (hosts.len() > 0).then_some(self.hedge_after);
-            match host.bind(dn, password, deadline, patience).await {
+        for host in &mut hosts {
+            match host.bind(dn, password, deadline).await {
                 Ok(bound) => return Ok(bound),
                 Err(failure) => tried.failed(&host, &failure)?,
             }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{HostStatus, Password, Reason};
 
-use super::{Asked, Directory, Found, Saying, Unavailable, Verification};
+use super::{Directory, Found, Saying, Unavailable, Verification, Wanted};
 use crate::config::{self, Case};
 use hash::Hash;
 use users::{Stamp, Users};
@@ -89,7 +89,7 @@ impl Drop for Local {
 }
 
 impl Directory for Local {
-    fn find<'a>(&'a self, user: &'a str, _: &'a Asked, _: Instant) -> Saying<'a, Found> {
+    fn find<'a>(&'a self, user: &'a str, _: &'a Wanted, _: Instant) -> Saying<'a, Found> {
         Box::pin(async move { Ok(self.shared.users.load().find(user)) })
     }
 
@@ -114,11 +114,11 @@ impl Directory for Local {
         &'a self,
         user: &'a str,
         password: &'a Password,
-        asked: &'a Asked,
+        wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
-            let found = self.find(user, asked, deadline).await?;
+            let found = self.find(user, wanted, deadline).await?;
             let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
             let verification = self.verify(entry, password, deadline).await?;
             Ok((verification, found))
