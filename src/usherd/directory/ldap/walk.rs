@@ -55,6 +55,8 @@ async fn walk_to(
         scope: Scope::Base,
         filter: "(objectClass=*)".to_owned(),
         attributes: vec!["1.1".to_owned()],
+        most: 1,
+        may_be_absent: false,
     };
     connection.search(&base, operation).await?;
     let users = Search {
@@ -62,6 +64,8 @@ async fn walk_to(
         scope: settings.scope,
         filter: filter::of_anybody(settings.filter.as_ref(), &settings.login_attributes),
         attributes: vec!["1.1".to_owned()],
+        most: 1,
+        may_be_absent: false,
     };
     if connection.search(&users, operation).await?.is_empty() {
         return Err(Failure::Answer(format!(
