@@ -149,7 +149,7 @@ fn a_hanging_host_is_waited_for_and_what_was_known_is_told_before_the_time_is_up
     let slapd = Slapd::start();
     let cache = "[realm.corp.cache]\nttl = \"1ms\"\noffline_authentication = \"1h\"\n";
     let realm = slapd.realm();
-    let daemon = Daemon::start(&format!("{realm}{cache}{listen}request_timeout = \"1s\"\n"));
+    let daemon = Daemon::start(&format!("{realm}{cache}{LISTEN}request_timeout = \"1s\"\n"));
     daemon.authenticate("alice", "alice-secret").is_granted();
     slapd.pause();
     let granted = daemon.authenticate("alice", "alice-secret");
