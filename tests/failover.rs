@@ -10,8 +10,7 @@ use crate::support::slapd::{Slapd, realm};
 use crate::support::until_true;
 
 /// Nothing is remembered: each request goes to a directory.
-const NO_CACHE: &str =
-    "[realm.corp.cache]\nttl = \"0s\"\nnegative_ttl = \"0s\"\nstale = \"0s\"\n";
+const NO_CACHE: &str = "[realm.corp.cache]\nttl = \"0s\"\nnegative_ttl = \"0s\"\nstale = \"0s\"\n";
 /// What a person does not mind.
 const AT_ONCE: Duration = Duration::from_secs(1);
 

@@ -22,6 +22,7 @@ mod client;
 mod config;
 mod demo;
 mod failover;
+mod hostile;
 mod ldap;
 mod local;
 mod manual;
