@@ -18,6 +18,7 @@ mod support;
 mod access;
 mod architecture;
 mod cache;
+mod check;
 mod client;
 mod config;
 mod demo;

@@ -11,11 +11,14 @@ mod keeper;
 mod lanes;
 mod pool;
 mod tls;
+mod walk;
 
 use std::pin::Pin;
 
 use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password};
+
+pub(in crate::directory) use self::walk::walk;
 
 use self::connection::Search;
 use self::pool::Pool;
