@@ -15,6 +15,7 @@ fishdir = $(DESTDIR)$(prefix)/share/fish/vendor_completions.d
 
 TARGET  = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
+PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl
 
 .PHONY: help demo test check build install
 
@@ -43,7 +44,11 @@ check:
 build:
 	$(CARGO) build --release -p usherd -p usherctl
 
-install: build
+$(PROGRAMS) &:
+	$(MAKE) build
+
+# What is built is installed as it is: root need not have cargo.
+install: $(PROGRAMS)
 	$(INSTALL) -D -m 755 $(RELEASE)/usherd $(sbindir)/usherd
 	$(INSTALL) -D -m 755 $(RELEASE)/usherctl $(bindir)/usherctl
 	for page in man/*.[1-9]; do \

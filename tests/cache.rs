@@ -3,7 +3,7 @@
 
 use usher_protocol::{Call, Verdict};
 
-use crate::support::daemon::{Daemon, LOCAL};
+use crate::support::daemon::{Daemon, LISTEN, LOCAL};
 use crate::support::slapd::Slapd;
 use crate::support::until_true;
 use crate::support::wire::{Wire, authenticate, verdict};
@@ -35,7 +35,11 @@ fn at_once(wires: &mut [Wire], each: u64, call: impl Fn(u64) -> Call) -> Vec<Ver
 
 #[test]
 fn a_thousand_same_questions_at_once_make_one_search_and_one_bind() {
-    let (slapd, daemon) = start("");
+    let slapd = Slapd::start();
+    // However slow this machine is now, nothing is given up and sent again.
+    let pool = "pool = { hedge_after = \"1m\", operation_timeout = \"1m\" }\n";
+    let listen = format!("{LISTEN}request_timeout = \"1m\"\n");
+    let daemon = Daemon::start(&format!("{}{pool}{listen}", slapd.realm()));
     daemon.lookup("bob").is_found();
     // All of them are there before the first is answered.
     slapd.pause();
@@ -43,7 +47,7 @@ fn a_thousand_same_questions_at_once_make_one_search_and_one_bind() {
     let asking = std::thread::scope(|scope| {
         let asking =
             scope.spawn(|| at_once(&mut wires, 200, |_| authenticate("alice", "alice-secret")));
-        until_true("the questions to arrive", || daemon.status()["connections"] == 6);
+        until_true("the questions to arrive", || daemon.status()["connections"] == 5);
         slapd.resume();
         asking.join().expect("answers")
     });

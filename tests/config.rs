@@ -1,8 +1,11 @@
 //! The configuration, as `usherd --check` and `usherd --print-config` see it.
 
+use std::fs;
+
 use crate::support::daemon::{self, Daemon, LISTEN, LOCAL};
 use crate::support::process::Output;
 use crate::support::programs::run;
+use crate::support::repository;
 use crate::support::slapd::realm;
 
 /// Runs `usherd --config FILE OPTION` on a configuration.
@@ -32,6 +35,45 @@ fn a_good_configuration_passes_the_check() {
     {
         usherd("--check", &configuration).success();
     }
+}
+
+/// The configuration that packages install.
+fn sample() -> String {
+    fs::read_to_string(repository().join("packaging/usher.toml")).expect("the sample")
+}
+
+#[test]
+fn the_check_reads_the_users_of_a_local_realm() {
+    let folder = daemon::folder("[realm.home]\ntype = \"local\"\nfile = \"absent.toml\"\n");
+    let file = folder.path().join("usher.toml");
+    let refused = run("usherd", &["--config", &file.to_string_lossy(), "--check"]);
+    assert_eq!(refused.code, 2, "{refused:#?}");
+    assert!(refused.stderr.contains("realm home: users file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("absent.toml"), "{}", refused.stderr);
+}
+
+#[test]
+fn the_sample_configuration_passes_the_check_as_it_is() {
+    let output = usherd("--check", &sample()).success();
+    assert_eq!(output.stderr, "");
+}
+
+#[test]
+fn the_sample_configuration_passes_the_check_with_all_that_can_be_switched_on() {
+    let mut configuration = String::new();
+    for line in sample().lines() {
+        let key = line.strip_prefix('#').filter(|key| !key.is_empty() && !key.starts_with(' '));
+        configuration += key.unwrap_or(line);
+        configuration += "\n";
+    }
+    // The group comes with the package.
+    let configuration = configuration.replace("usher\"", "root\"");
+    assert!(configuration.contains("\naccount") && configuration.contains("\"@root\""));
+    let folder = daemon::folder(&configuration);
+    daemon::write_private(&folder.path().join("ldap.secret"), "reader-secret\n");
+    let file = folder.path().join("usher.toml");
+    let output = run("usherd", &["--config", &file.to_string_lossy(), "--check"]).success();
+    assert_eq!(output.stderr, "");
 }
 
 #[test]

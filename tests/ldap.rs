@@ -230,3 +230,20 @@ fn what_was_found_a_moment_ago_is_not_asked_again() {
     daemon.authenticate("alice", "new").is(1, "denied", "bad_credentials");
     assert_eq!(slapd.binds_of(ALICE), 2);
 }
+
+#[test]
+fn nothing_is_asked_beside_one_search_and_one_bind() {
+    let (slapd, daemon) = start();
+    daemon.authenticate("bob", "bob-secret").is_granted();
+    let before = slapd.operations();
+    let more = |searches, binds| {
+        let now = slapd.operations();
+        assert_eq!((now.searches - before.searches, now.binds - before.binds), (searches, binds));
+    };
+    daemon.authenticate("alice", "alice-secret").is_granted();
+    more(1, 1);
+    daemon.lookup("user001").is_found();
+    more(2, 1);
+    daemon.authenticate("user001", "user001-secret").is_granted();
+    more(2, 2);
+}

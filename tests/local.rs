@@ -44,6 +44,8 @@ fn a_disabled_account_is_told_of_only_to_who_knows_its_password() {
     let daemon = Daemon::start(LOCAL);
     daemon.authenticate("dora", "dora-secret").is(1, "denied", "account_disabled");
     daemon.authenticate("dora", "wrong").is(1, "denied", "bad_credentials");
+    // Whoever was authenticated elsewhere does not get in either.
+    daemon.lookup("dora").is(1, "denied", "account_disabled");
 }
 
 #[test]

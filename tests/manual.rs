@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::support::daemon;
 use crate::support::process;
 use crate::support::programs::{installed, run};
 use crate::support::repository;
@@ -102,6 +103,29 @@ fn every_key_of_the_configuration_is_told_of() {
     assert!(keys.len() > 50 && keys.contains("operation_timeout"), "{keys:?}");
     for key in keys.iter().map(String::as_str).chain(["credential", "transform", "join"]) {
         assert!(has_word(&page, key), "{key} is not in usher.toml.5");
+    }
+}
+
+/// The displays of a page's source that hold a whole configuration.
+fn configurations(name: &str) -> Vec<String> {
+    let source = fs::read_to_string(repository().join("man").join(name)).expect("the page");
+    let displays = source.split(".Bd -literal -offset indent\n").skip(1);
+    let texts = displays.filter_map(|display| display.split_once(".Ed\n"));
+    texts
+        .map(|(text, _)| text.replace("\\e", "\\"))
+        .filter(|text| text.lines().any(|line| line.starts_with("[realm.")))
+        .collect()
+}
+
+#[test]
+fn the_examples_of_the_configuration_pass_the_check() {
+    let examples = configurations("usher.toml.5");
+    assert!(examples.len() >= 5, "{examples:?}");
+    for example in examples {
+        let folder = daemon::folder(&example.replace("www-data", "root"));
+        daemon::write_private(&folder.path().join("ldap.secret"), "reader-secret\n");
+        let file = folder.path().join("usher.toml");
+        run("usherd", &["--config", &file.to_string_lossy(), "--check"]).success();
     }
 }
 

@@ -11,7 +11,7 @@ pub struct Status {
     pub uptime_s: u64,
     /// Seconds since the configuration was last read.
     pub configured_s: u64,
-    /// Open connections, this one included.
+    /// Open connections for requests.
     pub connections: u64,
     /// Most connections allowed.
     pub max_connections: u64,
@@ -85,6 +85,8 @@ pub enum HostState {
     Up,
     /// It failed and is left alone for a while.
     Down,
+    /// It answers again, and is asked where no other host can be, until it has proved stable.
+    Proving,
 }
 
 impl HostState {
@@ -94,6 +96,7 @@ impl HostState {
             Self::Untried => "untried",
             Self::Up => "up",
             Self::Down => "down",
+            Self::Proving => "proving",
         }
     }
 }

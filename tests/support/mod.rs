@@ -1,10 +1,13 @@
 //! What the tests stand on: the programs, a directory server, and the one way to wait.
 
+pub(crate) mod certificate;
 pub(crate) mod ctl;
 pub(crate) mod daemon;
 pub(crate) mod ldif;
+pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod programs;
+pub(crate) mod proxy;
 pub(crate) mod slapd;
 pub(crate) mod wire;
 

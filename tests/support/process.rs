@@ -1,6 +1,6 @@
 //! Child processes that never outlive their test and never keep it waiting.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::until;
+use super::{text_of, until, until_true};
 
 /// A server that runs beside the test. Dropping it ends it: SIGTERM, and SIGKILL if it stays.
 #[derive(Debug)]
@@ -42,6 +42,19 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
         kill(pid, signal).unwrap_or_else(|error| panic!("{signal} to {}: {error}", self.name));
+    }
+
+    /// Stops it until SIGCONT. The signal is not yet obeyed when it is sent: a thread that runs on
+    /// another processor goes on for a moment, so this waits for each to stand still.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+        let threads = format!("/proc/{}/task", self.pid());
+        until_true("every thread to stand still", || {
+            let threads = fs::read_dir(&threads).expect("the threads of a running process");
+            threads
+                .flatten()
+                .all(|thread| text_of(&thread.path().join("status")).contains("\nState:\tT"))
+        });
     }
 
     /// How it ended, if it has.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use super::certificate::Certificate;
 use super::ldif::{self, PEOPLE, READER, READER_PASSWORD};
 use super::process::{self, Process};
 use super::programs::installed;
@@ -24,7 +25,7 @@ modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
 moduleload memberof.la
-
+@TLS@
 database mdb
 suffix "dc=example,dc=com"
 directory @DIR@/db
@@ -47,6 +48,8 @@ const PPOLICY: [&str; 3] = [
 pub(crate) struct Slapd {
     process: Option<Process>,
     port: u16,
+    /// Where it speaks TLS from the first byte on, if it has a certificate.
+    tls_port: Option<u16>,
     folder: TempDir,
 }
 
@@ -61,11 +64,41 @@ pub(crate) struct Operations {
 impl Slapd {
     /// A running server.
     pub(crate) fn start() -> Self {
-        let mut slapd = Self::stopped();
-        while !slapd.try_start() {
-            slapd.port = free_port();
-        }
+        Self::start_with("")
+    }
+
+    /// A running server with these lines in its configuration.
+    pub(crate) fn start_with(lines: &str) -> Self {
+        let mut slapd = Self::configured(lines);
+        slapd.start_anywhere();
         slapd
+    }
+
+    /// A running server with this certificate.
+    pub(crate) fn start_with_tls(certificate: &Certificate) -> Self {
+        let mut slapd = Self::with_tls(certificate, "");
+        slapd.start_anywhere();
+        slapd
+    }
+
+    /// As [`Self::stopped`], with this certificate; more lines of its configuration may say how
+    /// TLS is done, where `@DIR@` is the folder of its files.
+    pub(crate) fn with_tls(certificate: &Certificate, lines: &str) -> Self {
+        let files = "TLSCertificateFile @DIR@/own.pem\nTLSCertificateKeyFile @DIR@/own.key\n";
+        let mut slapd = Self::configured(&format!("{files}{lines}\n"));
+        slapd.show(certificate);
+        slapd.tls_port = Some(free_port());
+        slapd
+    }
+
+    /// A server with its data loaded and its port chosen, but not running.
+    pub(crate) fn stopped() -> Self {
+        Self::configured("")
+    }
+
+    /// As [`Self::stopped`], with these lines in its configuration.
+    pub(crate) fn configured(lines: &str) -> Self {
+        Self::prepared(&CONFIGURATION.replace("@TLS@", lines), "")
     }
 
     /// A running server that locks an account for ever after so many wrong passwords.
@@ -74,16 +107,9 @@ impl Slapd {
         let module = format!("{module}moduleload memberof.la\n");
         let configuration = CONFIGURATION.replace("moduleload memberof.la\n", &module) + overlay;
         let policy = policy.replace("@FAILURES@", &failures.to_string());
-        let mut slapd = Self::prepared(&configuration, &policy);
-        while !slapd.try_start() {
-            slapd.port = free_port();
-        }
+        let mut slapd = Self::prepared(&configuration.replace("@TLS@", ""), &policy);
+        slapd.start_anywhere();
         slapd
-    }
-
-    /// A server with its data loaded and its port chosen, but not running.
-    pub(crate) fn stopped() -> Self {
-        Self::prepared(CONFIGURATION, "")
     }
 
     fn prepared(configuration: &str, more: &str) -> Self {
@@ -91,9 +117,23 @@ impl Slapd {
         let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self { process: None, port: free_port(), folder };
+        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
         slapd.load(more);
         slapd
+    }
+
+    /// Starts it, on other ports if somebody has taken its own.
+    pub(crate) fn start_anywhere(&mut self) {
+        while !self.try_start() {
+            self.port = free_port();
+            self.tls_port = self.tls_port.map(|_| free_port());
+        }
+    }
+
+    /// The certificate that it will show after the next start.
+    pub(crate) fn show(&self, certificate: &Certificate) {
+        fs::write(self.path("own.pem"), &certificate.pem).expect("a certificate");
+        fs::write(self.path("own.key"), &certificate.key).expect("a key");
     }
 
     fn load(&self, more: &str) {
@@ -116,7 +156,9 @@ impl Slapd {
         let ready = text_of(&log).matches("slapd starting").count() + 1;
         let mut slapd = Command::new(installed("slapd", PACKAGE));
         slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", "stats", "-h"]);
-        slapd.arg(format!("{}/ {}", self.url(), self.ldapi_url()));
+        let tls =
+            self.tls_port.map(|port| format!("ldaps://127.0.0.1:{port} ldaps://[::1]:{port}"));
+        slapd.arg(format!("{} {} {}", self.url(), self.ldapi_url(), tls.unwrap_or_default()));
         let mut process = Process::start(slapd, &log);
         let started = until("slapd", || {
             if text_of(&log).matches("slapd starting").count() == ready {
@@ -145,16 +187,12 @@ impl Slapd {
 
     /// Lets it hang: connections are accepted by the kernel, and nothing is answered.
     pub(crate) fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.process.as_ref().expect("it runs").freeze();
     }
 
     /// Lets it go on.
     pub(crate) fn resume(&self) {
-        self.signal(Signal::SIGCONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        self.process.as_ref().expect("it runs").signal(signal);
+        self.process.as_ref().expect("it runs").signal(Signal::SIGCONT);
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -164,6 +202,15 @@ impl Slapd {
     /// Its host and port, as configurations name them.
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its host and the port for TLS from the first byte on.
+    pub(crate) fn tls_host(&self) -> String {
+        format!("127.0.0.1:{}", self.tls_port())
+    }
+
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.tls_port.expect("it has a certificate")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -212,7 +259,8 @@ impl Slapd {
         text_of(&self.path("log"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

@@ -8,7 +8,7 @@ use super::filter::Filter;
 use super::problem::{Fault, Findings};
 use super::raw;
 use super::realm::{Named, word};
-use super::settings::{Groups, Ldap, Pool, Scope};
+use super::settings::{Groups, Host, Ldap, Pool, Scope, Security};
 use super::{Surroundings, account, hosts, name, units};
 
 /// Most attributes that can hold a login.
@@ -31,7 +31,8 @@ pub(super) fn ldap(
     let login_attributes = login_attributes(raw, findings);
     let groups = groups(raw, findings);
     let pool = pool(raw, findings);
-    let (hosts, security) = hosts::hosts(realm, findings)?;
+    let (hosts, security) = hosts::hosts(realm, around, findings)?;
+    refuse_nameless_sasl(raw, &hosts, &security, findings);
     Some(Ldap {
         hosts,
         security,
@@ -43,6 +44,23 @@ pub(super) fn ldap(
         groups,
         pool,
     })
+}
+
+/// SASL EXTERNAL needs somebody outside of LDAP who says who we are.
+fn refuse_nameless_sasl(
+    raw: &raw::Realm,
+    hosts: &[Host],
+    security: &Security,
+    findings: &mut Findings<'_>,
+) {
+    let Some(sasl) = &raw.sasl else { return };
+    let by_certificate = security.tls().is_some_and(|tls| tls.client.is_some());
+    let by_socket = hosts.iter().all(|host| matches!(host, Host::Unix(_)));
+    if !by_certificate && !by_socket {
+        let fault = Fault::new("sasl \"external\" has nothing that names the account")
+            .hint("set client_certificate and client_key, or use an ldapi:// host");
+        findings.refuse_what_else(sasl.span(), fault);
+    }
 }
 
 fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String> {
@@ -97,6 +115,8 @@ fn pool(raw: &raw::Realm, findings: &mut Findings<'_>) -> Pool {
     let lanes = || units::count(1..=1024);
     let wait = || units::duration(Duration::from_millis(10)..=Duration::from_secs(300));
     let (connect, operation) = (Duration::from_secs(2), Duration::from_secs(3));
+    let while_idle = || units::duration(Duration::from_millis(100)..=Duration::from_secs(86_400));
+    let (hedge, probe) = (Duration::from_millis(300), Duration::from_secs(30));
     Pool {
         search_lanes: findings.read("search_lanes", &raw.search_lanes, 2, lanes()),
         bind_lanes: findings.read("bind_lanes", &raw.bind_lanes, 16, lanes()),
@@ -107,5 +127,8 @@ fn pool(raw: &raw::Realm, findings: &mut Findings<'_>) -> Pool {
             operation,
             wait(),
         ),
+        hedge_after: findings.read("hedge_after", &raw.hedge_after, hedge, wait()),
+        idle_probe: findings.read("idle_probe", &raw.idle_probe, probe, while_idle()),
+        max_age: findings.read("max_age", &raw.max_age, Duration::from_secs(600), while_idle()),
     }
 }

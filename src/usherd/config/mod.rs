@@ -22,6 +22,7 @@ mod rule;
 mod secret;
 mod settings;
 mod suggest;
+mod tls;
 mod units;
 mod unsupported;
 

@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Cache, Case, Directory, Host, Ldap, Listen, Metadata, MetadataValue, Origin, Peers,
-    Pool, Realm, Scope, Security, Settings, Shield, StripDomain,
+    Account, Cache, Case, CertificateChecks, Directory, Host, Ldap, Listen, Metadata,
+    MetadataValue, Origin, Peers, Pool, Realm, Scope, Security, Settings, Shield, StripDomain, Tls,
 };
 use super::units::{show_duration, show_size};
 
@@ -112,6 +112,8 @@ fn shield(out: &mut String, shield: &Shield) -> fmt::Result {
 fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     let security = match ldap.security {
         Security::Plain => "plain",
+        Security::Ldaps(_) => "ldaps",
+        Security::StartTls(_) => "start_tls",
     };
     let scope = match ldap.scope {
         Scope::Base => "base",
@@ -120,6 +122,12 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     };
     let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
     writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
+    if let Some(used) = ldap.security.tls() {
+        tls(out, used)?;
+    }
+    if ldap.account == Account::External {
+        writeln!(out, "sasl = \"external\"")?;
+    }
     if let Account::Simple { dn, origin, .. } = &ldap.account {
         let password = match origin {
             Origin::Inline => text(MASK),
@@ -135,6 +143,25 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     writeln!(out, "search_scope = \"{scope}\"")?;
     writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
     writeln!(out, "referrals = \"ignore\"")
+}
+
+fn tls(out: &mut String, tls: &Tls) -> fmt::Result {
+    let checks = match tls.checks {
+        CertificateChecks::Never => "never",
+        CertificateChecks::Allow => "allow",
+        CertificateChecks::Try => "try",
+        CertificateChecks::Demand => "demand",
+        CertificateChecks::Hard => "hard",
+    };
+    writeln!(out, "certificate_checks = \"{checks}\"")?;
+    if let Some(path) = &tls.authorities.path {
+        writeln!(out, "ca_certificates = {}", text(path.display()))?;
+    }
+    if let Some(client) = &tls.client {
+        writeln!(out, "client_certificate = {}", text(client.certificate.display()))?;
+        writeln!(out, "client_key = {}", text(client.key.display()))?;
+    }
+    Ok(())
 }
 
 fn host(host: &Host) -> String {
@@ -156,7 +183,10 @@ fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {
     writeln!(out, "\n[{table}.pool]\nsearch_lanes = {}", pool.search_lanes)?;
     writeln!(out, "bind_lanes = {}", pool.bind_lanes)?;
     writeln!(out, "connect_timeout = \"{}\"", show_duration(pool.connect_timeout))?;
-    writeln!(out, "operation_timeout = \"{}\"", show_duration(pool.operation_timeout))
+    writeln!(out, "operation_timeout = \"{}\"", show_duration(pool.operation_timeout))?;
+    writeln!(out, "hedge_after = \"{}\"", show_duration(pool.hedge_after))?;
+    writeln!(out, "idle_probe = \"{}\"", show_duration(pool.idle_probe))?;
+    writeln!(out, "max_age = \"{}\"", show_duration(pool.max_age))
 }
 
 fn metadata(out: &mut String, metadata: &Metadata) -> fmt::Result {

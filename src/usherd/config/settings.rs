@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use usher_protocol::Password;
 
@@ -36,7 +38,7 @@ pub struct Listen {
     pub socket_group: Option<(String, u32)>,
     /// Where `usherctl` gives commands.
     pub admin_socket: PathBuf,
-    /// Most connections at once, over both sockets.
+    /// Most connections at once, beside those to the admin socket.
     pub max_connections: usize,
     /// Most requests in work for one connection.
     pub max_in_flight: usize,
@@ -233,10 +235,86 @@ pub enum Host {
 }
 
 /// `connection_security`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Security {
     /// Nothing is encrypted.
     Plain,
+    /// TLS from the first byte on.
+    Ldaps(Tls),
+    /// TLS once both sides said so (RFC 4511 4.14).
+    StartTls(Tls),
+}
+
+impl Security {
+    /// How encryption is done, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::Plain => None,
+            Self::Ldaps(tls) | Self::StartTls(tls) => Some(tls),
+        }
+    }
+}
+
+/// What encrypted connections rest on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    /// What a server's certificate must be.
+    pub checks: CertificateChecks,
+    /// Who may sign it.
+    pub authorities: Authorities,
+    /// What is shown to servers that ask for a certificate.
+    pub client: Option<ClientCertificate>,
+}
+
+/// `certificate_checks`, as the `TLS_REQCERT` of ldap.conf(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateChecks {
+    /// Any certificate is taken.
+    Never,
+    /// A bad certificate is taken, and logged.
+    Allow,
+    /// As `Demand`: a server of TLS always shows a certificate.
+    Try,
+    /// It must be trusted, in date, and name the host.
+    Demand,
+    /// As `Demand`.
+    Hard,
+}
+
+impl CertificateChecks {
+    /// Whether a bad certificate ends the connection.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Try | Self::Demand | Self::Hard)
+    }
+}
+
+/// The certificates that are trusted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Authorities {
+    /// The file or the folder that they were read from; none: the system's store.
+    pub path: Option<PathBuf>,
+    /// What was read.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+/// A certificate of ours.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// The file with it and its chain.
+    pub certificate: PathBuf,
+    /// The file with its key.
+    pub key: PathBuf,
+    /// What was read.
+    pub pair: Arc<CertifiedKey>,
+}
+
+impl PartialEq for ClientCertificate {
+    /// The certificate holds the public half of the key, so the keys need no comparison.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.certificate, &self.key, &self.pair.cert)
+            == (&other.certificate, &other.key, &other.pair.cert)
+    }
 }
 
 /// Who searches.
@@ -253,6 +331,9 @@ pub enum Account {
         /// Where the password stands.
         origin: Origin,
     },
+    /// Whom our certificate names, or the user of this process where a host is a Unix socket
+    /// (SASL EXTERNAL, RFC 4422 appendix A).
+    External,
 }
 
 /// Where a password stands. Its text is for people: `file /etc/usher/ldap.secret`.
@@ -308,4 +389,10 @@ pub struct Pool {
     pub connect_timeout: Duration,
     /// Longest wait for the answer to one operation.
     pub operation_timeout: Duration,
+    /// When the next host is asked as well.
+    pub hedge_after: Duration,
+    /// How long a connection may be idle before it is asked whether it is still there.
+    pub idle_probe: Duration,
+    /// How old a connection may become.
+    pub max_age: Duration,
 }

@@ -5,12 +5,10 @@
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
-use super::raw::{self, Format, Kind, Referrals, Security, Whole, Word};
-use super::settings;
+use super::raw::{self, Format, Kind, Referrals, Whole, Word};
 
 /// Keys that are refused whatever they say.
-const REALM: [&str; 4] = ["certificate_checks", "ca_certificates", "directory", "user_dn"];
-const POOL: [&str; 3] = ["max_age", "idle_probe", "hedge_after"];
+const REALM: [&str; 2] = ["directory", "user_dn"];
 const GROUPS: [&str; 2] = ["base_dn", "filter"];
 
 /// Values that are refused, with their spelling.
@@ -35,9 +33,6 @@ pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
     words("format", realm.format.as_ref(), &FORMATS, findings);
     off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
-    if let Some(pool) = &realm.pool {
-        keys("pool.", pool.get_ref().given(), &POOL, findings);
-    }
     if let Some(groups) = &realm.groups {
         keys("groups.", groups.get_ref().given(), &GROUPS, findings);
         off("groups.nested", groups.get_ref().nested.as_ref(), is_none, "0", findings);
@@ -56,15 +51,6 @@ pub(super) fn kind(asked: Kind) -> Result<Supported, Fault> {
         Kind::Ldap => Ok(Supported::Ldap),
         Kind::Local => Ok(Supported::Local),
         Kind::Pam | Kind::Crowd | Kind::Chain => Err(Fault::new(told(asked.word()))),
-    }
-}
-
-/// How connections are secured, if this version can do that.
-pub(super) fn security(asked: Security) -> Result<settings::Security, Fault> {
-    match asked {
-        Security::Plain => Ok(settings::Security::Plain),
-        Security::Ldaps | Security::StartTls => Err(Fault::new(told(asked.word()))
-            .hint("set connection_security = \"plain\" (passwords travel unencrypted!)")),
     }
 }
 

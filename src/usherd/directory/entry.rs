@@ -1,3 +1,5 @@
+use usher_protocol::Reason;
+
 /// What a directory says about one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -9,6 +11,9 @@ pub struct Entry {
     pub attributes: Attributes,
     /// The names of the user's groups.
     pub groups: Vec<String>,
+    /// Why the account may not be used, where the entry itself says so. It is told to those
+    /// alone who know the password, or were authenticated elsewhere.
+    pub barred: Option<Reason>,
 }
 
 /// Attributes by name; names have no case (RFC 4512 2.5).

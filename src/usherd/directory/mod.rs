@@ -93,6 +93,40 @@ impl Unavailable {
     }
 }
 
+/// Reads the files that a realm's directory needs, to see whether it could be opened.
+///
+/// # Errors
+/// A text for people.
+pub fn check(realm: &config::Realm) -> Result<(), String> {
+    match &realm.directory {
+        config::Directory::Local(local) => local::check(local, realm.usernames.case),
+        config::Directory::Ldap(_) => Ok(()),
+    }
+}
+
+/// How it went to try one place where a realm's users are.
+#[derive(Debug)]
+pub struct Walk {
+    /// The host, or the file.
+    pub name: String,
+    /// What was done, and how long it took.
+    pub steps: Vec<String>,
+    /// What went wrong, if anything.
+    pub outcome: Result<(), String>,
+}
+
+/// Tries each place where a realm's users are.
+pub async fn walk(realm: &config::Realm) -> Vec<Walk> {
+    match &realm.directory {
+        config::Directory::Ldap(ldap) => ldap::walk(&realm.name, ldap).await,
+        config::Directory::Local(local) => {
+            let outcome = local::check(local, realm.usernames.case);
+            let steps = vec!["read".to_owned()];
+            vec![Walk { name: local.file.display().to_string(), steps, outcome }]
+        }
+    }
+}
+
 /// Opens the directory of a realm. Connections are made in the background.
 ///
 /// # Errors
@@ -102,6 +136,6 @@ pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
         config::Directory::Local(local) => {
             Arc::new(local::Local::open(&realm.name, local, realm.usernames.case)?)
         }
-        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)),
+        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)?),
     })
 }

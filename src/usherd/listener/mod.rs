@@ -59,11 +59,12 @@ impl Door {
             return;
         };
         let peer = Peer { uid: credentials.uid(), gid: credentials.gid(), admin };
-        if !self.make_room() {
+        let seat = Arc::new(Seat::new(Instant::now()));
+        // Commands are the administrator's way in when everything else is full.
+        if !admin && !self.make_room() {
             return turn_away(&stream);
         }
-        let seat = Arc::new(Seat::new(Instant::now()));
-        let leaving = self.take_seat(id, &seat);
+        let leaving = (!admin).then(|| self.take_seat(id, &seat));
         let (control, stop) = (Arc::clone(&self.control), self.stop.clone());
         self.sessions.spawn(async move {
             session::serve(stream, peer, seat, control, stop).await;

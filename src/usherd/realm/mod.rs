@@ -163,6 +163,9 @@ impl Realm {
         let sources = [person.source, verified.source];
         let since = person.since.min(verified.since);
         let person = &person.fact;
+        if let Some(reason) = person.barred() {
+            return Err(No::Barred(reason));
+        }
         if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), person) {
             return Err(No::Rule(rule.text.clone()));
         }

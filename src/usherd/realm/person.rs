@@ -1,5 +1,7 @@
 //! A user as the cache keeps them: packed, since there may be very many.
 
+use usher_protocol::Reason;
+
 use crate::cache::{self, allocated};
 use crate::directory::{Attributes, Entry};
 
@@ -13,6 +15,7 @@ pub struct Person {
     ends: Box<[u32]>,
     extra: u32,
     groups: u32,
+    barred: Option<Reason>,
 }
 
 /// No entry is that long.
@@ -39,6 +42,7 @@ impl Person {
             ends: packed.ends.into(),
             extra: count(extra),
             groups: count(&entry.groups),
+            barred: entry.barred,
         }
     }
 
@@ -58,7 +62,13 @@ impl Person {
             username: self.username().to_owned(),
             attributes,
             groups: self.groups().map(str::to_owned).collect(),
+            barred: self.barred,
         }
+    }
+
+    /// Why the account may not be used, where the entry itself says so.
+    pub(super) fn barred(&self) -> Option<Reason> {
+        self.barred
     }
 
     fn id(&self) -> &str {
@@ -133,6 +143,8 @@ impl cache::Identity for Person {
 
 #[cfg(test)]
 mod tests {
+    use usher_protocol::Reason;
+
     use super::Person;
     use crate::directory::{Attributes, Entry};
 
@@ -151,6 +163,7 @@ mod tests {
                 username: "Alice".to_owned(),
                 attributes,
                 groups: texts(&groups),
+                barred: Some(Reason::AccountDisabled),
             };
             let person = Person::new(&entry, &extra);
             assert_eq!(person.entry(), entry);

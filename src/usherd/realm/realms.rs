@@ -10,6 +10,7 @@ use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Refusal, Ve
 use super::username::Typed;
 use super::{No, Realm};
 use crate::config::Settings;
+use crate::directory;
 
 /// The realms of one configuration.
 pub struct Realms {
@@ -20,6 +21,16 @@ pub struct Realms {
 }
 
 impl Realms {
+    /// Whether the realms could be opened, as far as that can be told without asking anybody.
+    ///
+    /// # Errors
+    /// A text for people.
+    pub fn check(settings: &Settings) -> Result<(), String> {
+        settings.realms.iter().try_for_each(|(name, realm)| {
+            directory::check(realm).map_err(|error| format!("realm {name}: {error}"))
+        })
+    }
+
     /// Opens the realms. Those that are configured as in `before` are taken over with all they
     /// know and hold.
     ///

@@ -44,7 +44,8 @@ mod tests {
         let mut attributes = Attributes::default();
         attributes.add("employeeType", ["Staff".to_owned()]);
         let groups = vec!["dev".to_owned()];
-        let entry = Entry { id: String::new(), username: String::new(), attributes, groups };
+        let entry =
+            Entry { id: String::new(), username: String::new(), attributes, groups, barred: None };
         let person = Person::new(&entry, &[]);
         for (text, holds) in [
             ("group=dev", true),

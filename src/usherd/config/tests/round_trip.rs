@@ -39,7 +39,7 @@ domains = ["CORP", "corp.example.com"]
 strip_domain = "listed"
 case = "lower"
 referrals = "ignore"
-pool = { search_lanes = 2, bind_lanes = 16, connect_timeout = "2s", operation_timeout = "3s" }
+pool = { search_lanes = 2, bind_lanes = 16, connect_timeout = "2s", operation_timeout = "3s", max_age = "10m", idle_probe = "30s", hedge_after = "300ms" }
 
 [realm.corp.groups]
 attribute = "memberOf"

@@ -26,11 +26,6 @@ fn little_needs_to_be_said() {
     assert_eq!(local.file, PathBuf::from("/etc/usher/users.toml"));
     assert_eq!(realm.usernames.strip, StripDomain::Listed);
     assert_eq!(realm.usernames.case, Case::Lower);
-}
-
-#[test]
-fn a_realm_remembers_for_a_while_unless_told_otherwise() {
-    let realm = realm(LOCAL);
     assert_eq!(realm.cache.ttl, Duration::from_secs(300));
     assert_eq!(realm.cache.negative_ttl, Duration::from_secs(30));
     assert_eq!(realm.cache.stale, Duration::from_secs(3600));
@@ -161,7 +156,7 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     let ldap = ldap("filter = \"objectClass=person\"
         search_scope = \"onelevel\"
         login_attribute = [\"uid\", \"mail\"]
-        pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\" }
+        pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\", hedge_after = \"1s\", idle_probe = \"5s\", max_age = \"1h\" }
         groups = { attribute = \"memberOf\", name_attribute = \"ou\" }\n");
     assert_eq!(ldap.filter.as_ref().map(Filter::as_str), Some("(objectClass=person)"));
     assert_eq!(ldap.scope, Scope::OneLevel);
@@ -169,6 +164,9 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
     assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
     assert_eq!(ldap.pool.operation_timeout, Duration::from_secs(300));
+    assert_eq!(ldap.pool.hedge_after, Duration::from_secs(1));
+    assert_eq!(ldap.pool.idle_probe, Duration::from_secs(5));
+    assert_eq!(ldap.pool.max_age, Duration::from_secs(3600));
     let groups = Groups { attribute: "memberOf".to_owned(), name_attribute: "ou".to_owned() };
     assert_eq!(ldap.groups, Some(groups));
 }

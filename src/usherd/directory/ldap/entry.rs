@@ -20,7 +20,7 @@ pub(super) fn read(found: SearchEntry, typed: &str, settings: &config::Ldap) -> 
         let values = attributes.values(&groups.attribute).iter();
         values.map(|value| group_name(value, &groups.name_attribute)).collect()
     });
-    Entry { id: found.dn, username, attributes, groups }
+    Entry { id: found.dn, username, attributes, groups, barred: None }
 }
 
 /// The directory's own spelling: of what was typed where the first login attribute has it, so

@@ -1,10 +1,9 @@
-//! Whether a host is asked. A host that failed is left alone; a task in the background tries it
-//! again, so that no request pays for finding out.
+//! Whether a host is asked. One that failed is left alone; its keeper tries it again in the
+//! background.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use usher_protocol::{HostState, HostStatus};
 
 use super::Failure;
@@ -19,9 +18,8 @@ const ACCOUNT_RETRY: Duration = Duration::from_secs(30);
 pub(super) struct Health {
     realm: String,
     url: String,
-    state: Mutex<State>,
-    /// Wakes the task that tries a failed host.
-    failed: Notify,
+    state: watch::Sender<State>,
+    suspicion: Notify,
 }
 
 struct State {
@@ -35,37 +33,48 @@ impl Health {
     pub(super) fn new(realm: &str, url: String) -> Self {
         let state =
             State { now: HostState::Untried, failures: 0, retry: FIRST_RETRY, last_error: None };
-        Self { realm: realm.to_owned(), url, state: Mutex::new(state), failed: Notify::new() }
+        let (state, _) = watch::channel(state);
+        Self { realm: realm.to_owned(), url, state, suspicion: Notify::new() }
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Why the host is not asked, if it is not.
-    pub(super) fn down(&self) -> Option<String> {
-        self.with(|state| match state.now {
-            HostState::Down => state.last_error.clone(),
-            HostState::Up | HostState::Untried => None,
-        })
+    pub(super) fn state(&self) -> HostState {
+        self.state.borrow().now
     }
 
-    /// The host answered.
+    /// What went wrong last.
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.state.borrow().last_error.clone()
+    }
+
+    /// How long to leave the host alone.
+    pub(super) fn retry(&self) -> Duration {
+        self.state.borrow().retry
+    }
+
+    /// The host serves.
     pub(super) fn succeeded(&self) {
-        let was = self.with(|state| {
-            state.failures = 0;
-            std::mem::replace(&mut state.now, HostState::Up)
-        });
-        if was != HostState::Up {
+        if self.enter(HostState::Up) != HostState::Up {
             tracing::info!(realm = self.realm, host = self.url, "the host answers");
+        }
+    }
+
+    /// The host answers again; whether it goes on to is not known yet.
+    pub(super) fn proving(&self) {
+        if self.enter(HostState::Proving) == HostState::Down {
+            tracing::info!(realm = self.realm, host = self.url, "the host answers again");
         }
     }
 
     /// The host failed. It says so once, and again only for another cause.
     pub(super) fn failed(&self, failure: &Failure) {
         let text = failure.text();
-        let news = self.with(|state| {
-            let news = state.now != HostState::Down || state.last_error.as_deref() != Some(text);
+        let mut news = false;
+        self.state.send_modify(|state| {
+            news = state.now != HostState::Down || state.last_error.as_deref() != Some(text);
             state.now = HostState::Down;
             state.retry = match failure {
                 Failure::Account(_) => ACCOUNT_RETRY,
@@ -73,60 +82,116 @@ impl Health {
             };
             state.failures = state.failures.saturating_add(1);
             state.last_error = Some(text.to_owned());
-            news
         });
         if news {
             tracing::error!(realm = self.realm, host = self.url, "the host is left alone: {text}");
         }
-        self.failed.notify_one();
     }
 
-    /// Returns when a failed host should be tried again.
-    pub(super) async fn time_to_try(&self) {
-        while self.down().is_none() {
-            self.failed.notified().await;
-        }
-        let retry = self.with(|state| state.retry);
-        tokio::time::sleep(retry).await;
+    /// Asks the keeper to find out whether the host still answers.
+    pub(super) fn suspect(&self) {
+        self.suspicion.notify_one();
     }
 
-    pub(super) fn status(&self, search_lanes: u32, bind_lanes: u32) -> HostStatus {
-        self.with(|state| HostStatus {
+    pub(super) async fn suspected(&self) {
+        self.suspicion.notified().await;
+    }
+
+    /// Returns when the host is known to be down.
+    pub(super) async fn went_down(&self) {
+        let mut state = self.state.subscribe();
+        // It ends only with this very value.
+        let _ = state.wait_for(|state| state.now == HostState::Down).await;
+    }
+
+    pub(super) fn status(&self, search_lanes: usize, bind_lanes: usize) -> HostStatus {
+        let state = self.state.borrow();
+        HostStatus {
             url: self.url.clone(),
             state: state.now,
-            search_lanes,
-            bind_lanes,
+            search_lanes: u32::try_from(search_lanes).unwrap_or(u32::MAX),
+            bind_lanes: u32::try_from(bind_lanes).unwrap_or(u32::MAX),
             last_error: state.last_error.clone(),
-        })
+        }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The state before.
+    fn enter(&self, now: HostState) -> HostState {
+        let mut before = now;
+        self.state.send_if_modified(|state| {
+            before = std::mem::replace(&mut state.now, now);
+            if now == HostState::Up {
+                state.failures = 0;
+            }
+            before != now
+        });
+        before
     }
+}
+
+/// A quarter more or less, so that those who wait for the same thing do not come back together.
+pub(super) fn jitter(time: Duration) -> Duration {
+    let chance = f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX);
+    time.mul_f64(0.75 + chance / 2.0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ACCOUNT_RETRY, FIRST_RETRY, Health};
+    use std::time::Duration;
+
+    use usher_protocol::HostState;
+
+    use super::{ACCOUNT_RETRY, FIRST_RETRY, Health, LAST_RETRY, jitter};
     use crate::directory::ldap::Failure;
+
+    fn health() -> Health {
+        Health::new("corp", "ldap://a".to_owned())
+    }
+
+    fn refused() -> Failure {
+        Failure::Host("refused".to_owned())
+    }
 
     #[test]
     fn a_failed_host_is_down_until_it_answers() {
-        let health = Health::new("corp", "ldap://a".to_owned());
-        assert_eq!(health.down(), None);
-        health.failed(&Failure::Host("refused".to_owned()));
-        assert_eq!(health.down().as_deref(), Some("refused"));
+        let health = health();
+        assert_eq!(health.state(), HostState::Untried);
+        health.failed(&refused());
+        assert_eq!(health.state(), HostState::Down);
+        health.proving();
+        assert_eq!(health.state(), HostState::Proving);
         health.succeeded();
-        assert_eq!(health.down(), None);
-        assert_eq!(health.status(0, 0).last_error.as_deref(), Some("refused"));
+        assert_eq!(health.state(), HostState::Up);
+        assert_eq!(health.last_error().as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn a_host_that_stays_away_is_tried_less_often_but_never_seldom() {
+        let health = health();
+        health.failed(&refused());
+        assert_eq!(health.retry(), FIRST_RETRY);
+        for _ in 0..100 {
+            health.failed(&refused());
+        }
+        assert_eq!(health.retry(), LAST_RETRY);
+        health.succeeded();
+        health.failed(&refused());
+        assert_eq!(health.retry(), FIRST_RETRY);
     }
 
     #[test]
     fn a_refused_account_is_tried_seldom() {
-        let health = Health::new("corp", "ldap://a".to_owned());
-        health.failed(&Failure::Host("refused".to_owned()));
-        assert_eq!(health.with(|state| state.retry), FIRST_RETRY);
+        let health = health();
         health.failed(&Failure::Account("wrong password".to_owned()));
-        assert_eq!(health.with(|state| state.retry), ACCOUNT_RETRY);
+        assert_eq!(health.retry(), ACCOUNT_RETRY);
+    }
+
+    #[test]
+    fn jitter_is_a_quarter_at_most() {
+        let time = Duration::from_secs(4);
+        for _ in 0..100 {
+            let jittered = jitter(time).as_secs_f64();
+            assert!((3.0..=5.0).contains(&jittered), "{jittered}");
+        }
     }
 }

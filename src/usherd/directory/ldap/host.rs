@@ -1,168 +1,158 @@
-//! One host: its search lanes, its bind lanes, its health.
+//! One host: its lanes, its health, and what is asked of it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ldap3::{LdapResult, SearchEntry};
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use usher_protocol::HostStatus;
 
 use super::Failure;
-use super::connection::{Connection, Search, Searcher};
+use super::connection::{Connection, Search};
+use super::endpoint::Endpoint;
 use super::health::Health;
+use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
 use crate::config;
 use crate::directory::Verification;
 
-/// slapd closes an anonymous connection with 100 operations pending; fewer keep answers quick.
-const MAX_IN_FLIGHT: usize = 32;
-
 /// A server and the connections to it.
 pub(super) struct Host {
-    address: config::Host,
+    endpoint: Endpoint,
     account: config::Account,
-    pool: config::Pool,
-    search_lanes: Vec<SearchLane>,
-    next_lane: AtomicUsize,
-    idle_binds: Mutex<Vec<Connection>>,
-    bind_turns: Semaphore,
-    pub(super) health: Arc<Health>,
-}
-
-/// A connection bound as the account. Searches share it; the lock is held only to replace it.
-struct SearchLane {
-    connection: AsyncMutex<Option<Connection>>,
-    turns: Semaphore,
+    pub(super) pool: config::Pool,
+    pub(super) searches: SearchLanes,
+    pub(super) binds: BindLanes,
+    pub(super) health: Health,
+    /// There is no other host to go to.
+    pub(super) alone: bool,
 }
 
 impl Host {
-    pub(super) fn new(realm: &str, address: &config::Host, settings: &config::Ldap) -> Self {
-        let lane = || SearchLane {
-            connection: AsyncMutex::new(None),
-            turns: Semaphore::new(MAX_IN_FLIGHT),
-        };
-        Self {
-            address: address.clone(),
+    /// An error for people, where the server's name does not do.
+    pub(super) fn new(
+        realm: &str,
+        address: &config::Host,
+        settings: &config::Ldap,
+    ) -> Result<Self, String> {
+        let endpoint = Endpoint::new(realm, address, &settings.security)?;
+        let health = Health::new(realm, endpoint.url());
+        Ok(Self {
+            endpoint,
             account: settings.account.clone(),
             pool: settings.pool.clone(),
-            search_lanes: (0..settings.pool.search_lanes).map(|_| lane()).collect(),
-            next_lane: AtomicUsize::new(0),
-            idle_binds: Mutex::new(Vec::new()),
-            bind_turns: Semaphore::new(settings.pool.bind_lanes),
-            health: Arc::new(Health::new(realm, url(address))),
-        }
+            searches: SearchLanes::new(settings.pool.search_lanes),
+            binds: BindLanes::new(settings.pool.bind_lanes),
+            health,
+            alone: settings.hosts.len() == 1,
+        })
     }
 
-    /// Searches on a lane. A lane that was open before may have died meanwhile; then the search
-    /// goes out once more on a new one.
+    /// Searches on a shared lane. It may have died, with or without a word; then the search goes
+    /// out once more on a new one.
     pub(super) async fn search(
         &self,
-        search: &Search<'_>,
+        search: &Search,
         deadline: Instant,
     ) -> Result<Vec<SearchEntry>, Failure> {
-        let lane = self.lane()?;
-        let _turn = in_time(deadline, lane.turns.acquire()).await?.map_err(|_| Failure::Busy)?;
-        let mut second_try = false;
-        loop {
-            let (mut searcher, reused) = self.searcher(lane, deadline).await?;
-            let result = searcher.search(search, self.limit(deadline)).await;
-            if let Err(Failure::Lost(_) | Failure::Slow(_)) = result {
-                // Whoever else waits on a silent connection waits in vain.
-                lane.discard(searcher.connection_id()).await;
+        let (slot, _turn) = self.searches.turn(deadline).await?;
+        let result = match self.search_once(slot, search, deadline).await {
+            Err(Failure::Lost(_) | Failure::Slow(_)) => {
+                self.search_once(slot, search, deadline).await
             }
-            match result {
-                Err(Failure::Lost(_)) if reused && !second_try => second_try = true,
-                result => return result,
-            }
-        }
+            result => result,
+        };
+        self.note(&result);
+        result
     }
 
-    /// The lane's connection, opened if need be, and whether it was open before.
-    async fn searcher(
+    async fn search_once(
         &self,
-        lane: &SearchLane,
+        slot: &Slot,
+        search: &Search,
         deadline: Instant,
-    ) -> Result<(Searcher, bool), Failure> {
-        let mut slot = in_time(deadline, lane.connection.lock()).await?;
-        if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_closed()) {
-            return Ok((connection.searcher(), true));
+    ) -> Result<Vec<SearchEntry>, Failure> {
+        let open = self.open_search_lane(deadline, self.pool.operation_timeout);
+        let lane = slot.lane(open, deadline).await?;
+        let result = lane.search(search, self.limit(deadline)).await;
+        match result {
+            // Whoever else waits on a silent connection waits in vain.
+            Err(Failure::Lost(_) | Failure::Slow(_)) => lane.close(),
+            _ => lane.used(Instant::now()),
         }
-        let connection = slot.insert(self.open_search_lane(deadline).await?);
-        Ok((connection.searcher(), false))
+        result
     }
 
-    /// Binds as a user on a lane of its own, once.
+    /// Binds as a user on a lane of its own. It may have died, with or without a word; then the
+    /// bind goes out once more on a new one. A bind that takes long is given up as soon as the
+    /// host turns out not to answer anybody.
     pub(super) async fn bind(
         &self,
         dn: &str,
         password: &str,
         deadline: Instant,
     ) -> Result<Verification, Failure> {
-        let _turn =
-            in_time(deadline, self.bind_turns.acquire()).await?.map_err(|_| Failure::Busy)?;
-        loop {
-            let idle = self.idle_bind();
-            let reused = idle.is_some();
-            let mut connection = match idle {
-                Some(connection) => connection,
-                None => Connection::open(&self.address, self.connect_limit(deadline)).await?,
-            };
-            match connection.bind(dn, password, self.limit(deadline)).await {
-                Ok(result) => {
-                    let verification = verification(&result)?;
-                    self.idle_binds.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-                    return Ok(verification);
-                }
-                // Each round uses up an idle connection, so this ends.
-                Err(Failure::Lost(_)) if reused => {}
-                Err(failure) => return Err(failure),
+        let _turn = self.binds.turn(deadline).await?;
+        let lane = self.binds.take();
+        let result = match self.bind_once(lane, dn, password, deadline).await {
+            Err(Failure::Lost(_) | Failure::Slow(_)) => {
+                // The other idle ones are no younger, and likely as dead.
+                drop(self.binds.take_if(|_| true));
+                self.bind_once(None, dn, password, deadline).await
             }
-        }
+            result => result,
+        };
+        self.note(&result);
+        result
     }
 
-    /// Opens what search lanes are missing, and so learns whether the host serves.
-    pub(super) async fn open_lanes(&self) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.pool.connect_timeout + self.pool.operation_timeout;
-        for lane in &self.search_lanes {
-            let mut slot = lane.connection.lock().await;
-            if slot.as_ref().is_none_or(Connection::is_closed) {
-                *slot = Some(self.open_search_lane(deadline).await?);
-            }
-        }
-        Ok(())
+    async fn bind_once(
+        &self,
+        lane: Option<Lane>,
+        dn: &str,
+        password: &str,
+        deadline: Instant,
+    ) -> Result<Verification, Failure> {
+        let mut lane = match lane {
+            Some(lane) => lane,
+            None => self.open(self.connect_limit(deadline)).await?,
+        };
+        let limit = self.limit(deadline);
+        let result = tokio::select! {
+            result = lane.connection().bind(dn, password, limit) => result?,
+            failure = self.silence() => return Err(failure),
+        };
+        lane.used(Instant::now());
+        self.binds.give_back(lane);
+        verification(&result)
+    }
+
+    /// Returns when the host, suspected after a while, has turned out to be down.
+    async fn silence(&self) -> Failure {
+        tokio::time::sleep(self.pool.hedge_after).await;
+        self.health.suspect();
+        self.health.went_down().await;
+        let text = self.health.last_error().unwrap_or_default();
+        Failure::Host(format!("bind given up: {text}"))
     }
 
     pub(super) fn status(&self) -> HostStatus {
-        let open = |lane: &&SearchLane| {
-            let slot = lane.connection.try_lock();
-            slot.is_ok_and(|slot| slot.as_ref().is_some_and(|connection| !connection.is_closed()))
-        };
-        let search_lanes = self.search_lanes.iter().filter(open).count();
-        let idle = self.idle_binds.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let busy = self.pool.bind_lanes.saturating_sub(self.bind_turns.available_permits());
-        self.health.status(
-            u32::try_from(search_lanes).unwrap_or(u32::MAX),
-            u32::try_from(idle + busy).unwrap_or(u32::MAX),
-        )
+        self.health.status(self.searches.open(), self.binds.open())
     }
 
-    fn lane(&self) -> Result<&SearchLane, Failure> {
-        let turn = self.next_lane.fetch_add(1, Ordering::Relaxed);
-        let place = turn.checked_rem(self.search_lanes.len());
-        place.and_then(|place| self.search_lanes.get(place)).ok_or(Failure::Busy)
+    /// A connection, not bound yet.
+    pub(super) async fn open(&self, limit: Duration) -> Result<Lane, Failure> {
+        Ok(Lane::new(Connection::open(&self.endpoint, limit).await?, Instant::now()))
     }
 
-    fn idle_bind(&self) -> Option<Connection> {
-        let mut idle = self.idle_binds.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|connection| !connection.is_closed());
-        idle.pop()
-    }
-
-    async fn open_search_lane(&self, deadline: Instant) -> Result<Connection, Failure> {
-        let mut connection = Connection::open(&self.address, self.connect_limit(deadline)).await?;
-        connection.bind_account(&self.account, self.limit(deadline)).await?;
-        Ok(connection)
+    /// A connection bound as the account; `limit` is for the bind alone.
+    pub(super) async fn open_search_lane(
+        &self,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Lane, Failure> {
+        let mut lane = self.open(self.connect_limit(deadline)).await?;
+        let limit = limit.min(self.limit(deadline));
+        lane.connection().bind_account(&self.account, limit).await?;
+        Ok(lane)
     }
 
     fn connect_limit(&self, deadline: Instant) -> Duration {
@@ -172,30 +162,17 @@ impl Host {
     fn limit(&self, deadline: Instant) -> Duration {
         self.pool.operation_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
-}
 
-impl SearchLane {
-    /// Gives a connection up, unless another has taken its place already.
-    async fn discard(&self, id: u64) {
-        let mut slot = self.connection.lock().await;
-        if slot.as_ref().is_some_and(|connection| connection.id() == id) {
-            *slot = None;
-        }
-    }
-}
-
-/// Waits for a turn, but not past the deadline.
-async fn in_time<T>(deadline: Instant, turn: impl Future<Output = T>) -> Result<T, Failure> {
-    timeout_at(deadline, turn).await.map_err(|_| Failure::Busy)
-}
-
-/// The address as an LDAP URL (RFC 4516).
-fn url(host: &config::Host) -> String {
-    match host {
-        config::Host::Tcp(name, port) if name.contains(':') => format!("ldap://[{name}]:{port}"),
-        config::Host::Tcp(name, port) => format!("ldap://{name}:{port}"),
-        config::Host::Unix(path) => {
-            format!("ldapi://{}", path.display().to_string().replace('/', "%2F"))
+    /// What an operation says of the host.
+    fn note<T>(&self, result: &Result<T, Failure>) {
+        match result {
+            Err(
+                failure @ (Failure::Host(_)
+                | Failure::Lost(_)
+                | Failure::Account(_)
+                | Failure::Slow(_)),
+            ) => self.health.failed(failure),
+            Ok(_) | Err(Failure::Answer(_) | Failure::Deadline(_) | Failure::Busy) => {}
         }
     }
 }

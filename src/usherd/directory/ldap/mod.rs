@@ -1,16 +1,24 @@
 //! Servers that speak LDAP (RFC 4511). The only room that knows ldap3.
 
 mod connection;
+mod endpoint;
 mod entry;
 mod filter;
+mod guard;
 mod health;
 mod host;
+mod keeper;
+mod lanes;
 mod pool;
+mod tls;
+mod walk;
 
 use std::pin::Pin;
 
 use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password};
+
+pub(in crate::directory) use self::walk::walk;
 
 use self::connection::Search;
 use self::pool::Pool;
@@ -24,21 +32,21 @@ pub(super) struct Ldap {
 }
 
 impl Ldap {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        Self { settings: settings.clone(), pool: Pool::open(realm, settings) }
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        Ok(Self { settings: settings.clone(), pool: Pool::open(realm, settings)? })
     }
 
-    fn search<'a>(&'a self, user: &str, attributes: &'a [String]) -> Search<'a> {
-        let mut wanted: Vec<&str> = Vec::with_capacity(attributes.len() + 2);
-        let own = self.settings.login_attributes.iter().map(String::as_str);
-        let groups = self.settings.groups.iter().map(|groups| groups.attribute.as_str());
-        for name in own.chain(groups).chain(attributes.iter().map(String::as_str)) {
+    fn search(&self, user: &str, attributes: &[String]) -> Search {
+        let mut wanted: Vec<String> = Vec::with_capacity(attributes.len() + 2);
+        let groups = self.settings.groups.iter().map(|groups| &groups.attribute);
+        for name in self.settings.login_attributes.iter().chain(groups).chain(attributes) {
             if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                wanted.push(name);
+                wanted.push(name.clone());
             }
         }
         Search {
-            base: &self.settings.base_dn,
+            base: self.settings.base_dn.clone(),
             scope: self.settings.scope,
             filter: filter::of_user(
                 self.settings.filter.as_ref(),
@@ -58,7 +66,7 @@ impl Directory for Ldap {
         deadline: Instant,
     ) -> Saying<'a, Found> {
         Box::pin(async move {
-            let mut entries = self.pool.search(&self.search(user, attributes), deadline).await?;
+            let mut entries = self.pool.search(self.search(user, attributes), deadline).await?;
             Ok(match (entries.pop(), entries.is_empty()) {
                 (None, _) => Found::Nobody,
                 (Some(found), true) => Found::One(entry::read(found, user, &self.settings)),
@@ -108,13 +116,13 @@ impl Directory for Ldap {
 enum Failure {
     /// No connection can be made, or the host cannot serve now: another may.
     Host(String),
-    /// A connection broke. If it was not new, a new one may do.
+    /// A connection broke. A new one may do.
     Lost(String),
     /// The host refuses the service account.
     Account(String),
     /// The host answered that what is asked cannot be done; so will the others.
     Answer(String),
-    /// Nothing came back, and the host had time enough.
+    /// Nothing came back, and the host had time enough. A new connection may do.
     Slow(String),
     /// Nothing came back in what was left of the request's time.
     Deadline(String),
@@ -135,3 +143,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,77 +1,90 @@
 //! The hosts of a realm, in order of preference.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use ldap3::SearchEntry;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use usher_protocol::{HostStatus, Reason};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep};
+use usher_protocol::{HostState, HostStatus, Reason};
 
 use super::Failure;
 use super::connection::Search;
 use super::host::Host;
+use super::keeper::keep;
 use crate::config;
 use crate::directory::{Unavailable, Verification};
 
-/// Hosts, and a task for each that tries it again when it failed.
+/// Hosts, and the keeper of each.
 pub(super) struct Pool {
     hosts: Vec<Arc<Host>>,
-    /// Ends the tasks when dropped.
+    hedge_after: Duration,
+    /// Ends the keepers when dropped.
     _keepers: JoinSet<()>,
 }
 
+/// What one host has found.
+type Searched = (Arc<Host>, Result<Vec<SearchEntry>, Failure>);
+
 impl Pool {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        let hosts: Vec<_> =
-            settings.hosts.iter().map(|host| Arc::new(Host::new(realm, host, settings))).collect();
-        let mut keepers = JoinSet::new();
-        for host in &hosts {
-            keepers.spawn(keep(Arc::clone(host)));
-        }
-        Self { hosts, _keepers: keepers }
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        let host = |address| Host::new(realm, address, settings).map(Arc::new);
+        let hosts: Vec<_> = settings.hosts.iter().map(host).collect::<Result<_, _>>()?;
+        let keepers = hosts.iter().map(|host| keep(Arc::clone(host))).collect();
+        Ok(Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers })
     }
 
-    /// The entries of the first host that answers.
+    /// The entries of the first host that answers. One that takes long has the next as a rival;
+    /// a search does no harm when it is made twice.
     pub(super) async fn search(
         &self,
-        search: &Search<'_>,
+        search: Search,
         deadline: Instant,
     ) -> Result<Vec<SearchEntry>, Unavailable> {
-        let mut tried = Tried::nobody();
-        for host in &self.hosts {
-            if tried.skip(host) {
-                continue;
+        let search = Arc::new(search);
+        let (mut hosts, mut tried) = self.usable();
+        let mut rivals = FuturesUnordered::new();
+        let mut asked = None;
+        loop {
+            if rivals.is_empty() {
+                let Some(host) = hosts.next() else { return Err(tried.unavailable()) };
+                rivals.push(ask(&host, &search, deadline));
+                asked = Some(host);
             }
-            match host.search(search, deadline).await {
-                Ok(entries) => {
-                    host.health.succeeded();
-                    return Ok(entries);
+            tokio::select! {
+                Some(searched) = rivals.next() => match searched {
+                    Ok((_, Ok(entries))) => return Ok(entries),
+                    Ok((host, Err(failure))) => tried.failed(&host, &failure)?,
+                    Err(error) => tried.said.push(format!("the search ended: {error}")),
+                },
+                () = sleep(self.hedge_after), if asked.is_some() => {
+                    if let Some(slow) = asked.take() {
+                        slow.health.suspect();
+                    }
+                    if let Some(next) = hosts.next() {
+                        rivals.push(ask(&next, &search, deadline));
+                    }
                 }
-                Err(failure) => tried.failed(host, &failure)?,
             }
         }
-        Err(tried.unavailable())
     }
 
     /// The verdict of the first host that answers. A refused password is an answer; nobody is
-    /// asked for a second opinion.
+    /// asked for a second opinion, and no two hosts at once: each may count it as a failure.
     pub(super) async fn bind(
         &self,
         dn: &str,
         password: &str,
         deadline: Instant,
     ) -> Result<Verification, Unavailable> {
-        let mut tried = Tried::nobody();
-        for host in &self.hosts {
-            if tried.skip(host) {
-                continue;
-            }
+        let (mut hosts, mut tried) = self.usable();
+        for host in &mut hosts {
             match host.bind(dn, password, deadline).await {
-                Ok(verification) => {
-                    host.health.succeeded();
-                    return Ok(verification);
-                }
-                Err(failure) => tried.failed(host, &failure)?,
+                Ok(verification) => return Ok(verification),
+                Err(failure) => tried.failed(&host, &failure)?,
             }
         }
         Err(tried.unavailable())
@@ -80,17 +93,32 @@ impl Pool {
     pub(super) fn status(&self) -> Vec<HostStatus> {
         self.hosts.iter().map(|host| host.status()).collect()
     }
+
+    /// The hosts to ask, in order: those that serve, then those that just came back. Those that
+    /// are down are not asked; their keepers do that.
+    fn usable(&self) -> (std::vec::IntoIter<Arc<Host>>, Tried) {
+        let mut tried = Tried { said: Vec::new(), reason: Reason::NoHost };
+        let (mut serving, mut proving) = (Vec::new(), Vec::new());
+        for host in &self.hosts {
+            match host.health.state() {
+                HostState::Up | HostState::Untried => serving.push(Arc::clone(host)),
+                HostState::Proving => proving.push(Arc::clone(host)),
+                HostState::Down => tried.skipped(host),
+            }
+        }
+        serving.extend(proving);
+        (serving.into_iter(), tried)
+    }
 }
 
-/// Opens a host's lanes at the start and whenever it failed.
-async fn keep(host: Arc<Host>) {
-    loop {
-        match host.open_lanes().await {
-            Ok(()) => host.health.succeeded(),
-            Err(failure) => host.health.failed(&failure),
-        }
-        host.health.time_to_try().await;
-    }
+/// Searches in a task of its own: a search that has lost its race goes on to its end, and so
+/// tells its host's health how long that took.
+fn ask(host: &Arc<Host>, search: &Arc<Search>, deadline: Instant) -> JoinHandle<Searched> {
+    let (host, search) = (Arc::clone(host), Arc::clone(search));
+    tokio::spawn(async move {
+        let result = host.search(&search, deadline).await;
+        (host, result)
+    })
 }
 
 /// What each host said, for the answer if none could help.
@@ -100,17 +128,9 @@ struct Tried {
 }
 
 impl Tried {
-    fn nobody() -> Self {
-        Self { said: Vec::new(), reason: Reason::NoHost }
-    }
-
-    /// A host that is known to be down is not asked; a task in the background does that.
-    fn skip(&mut self, host: &Host) -> bool {
-        let down = host.health.down();
-        if let Some(why) = &down {
-            self.said.push(format!("{}: {why}", host.health.url()));
-        }
-        down.is_some()
+    fn skipped(&mut self, host: &Host) {
+        let why = host.health.last_error().unwrap_or_default();
+        self.said.push(format!("{}: {why}", host.health.url()));
     }
 
     /// Notes why a host did not help; an error if no other host would.
@@ -120,9 +140,7 @@ impl Tried {
             Failure::Answer(_) => return Err(Unavailable::new(Reason::NoHost, said)),
             Failure::Busy => self.reason = Reason::Overloaded,
             Failure::Deadline(_) => self.reason = Reason::Deadline,
-            Failure::Host(_) | Failure::Lost(_) | Failure::Account(_) | Failure::Slow(_) => {
-                host.health.failed(failure);
-            }
+            Failure::Host(_) | Failure::Lost(_) | Failure::Account(_) | Failure::Slow(_) => {}
         }
         self.said.push(said);
         Ok(())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use usher_protocol::{HostStatus, Password, Reason};
 
 use super::{Directory, Found, Saying, Unavailable, Verification};
@@ -21,6 +21,8 @@ use users::{Stamp, Users};
 
 /// How often the file is looked at.
 const WATCH: Duration = Duration::from_millis(500);
+/// As long as anybody waits for an answer.
+const PRETENCE: Duration = Duration::from_secs(5);
 
 /// The users of a file, which is read again when it changes.
 pub(super) struct Local {
@@ -37,6 +39,11 @@ struct Shared {
     users: ArcSwap<Users>,
     generation: AtomicU64,
     problem: Mutex<Option<String>>,
+}
+
+/// Whether the file can be used.
+pub(super) fn check(settings: &config::Local, case: Case) -> Result<(), String> {
+    Users::read(&settings.file, case).map(drop)
 }
 
 impl Local {
@@ -56,9 +63,16 @@ impl Local {
         Ok(Self { shared, hashing: Arc::new(Semaphore::new(cores.div_ceil(2))), watcher })
     }
 
-    async fn check(&self, hash: Arc<Hash>, password: Password) -> Result<bool, Unavailable> {
-        let failed = || Unavailable::new(Reason::Overloaded, "the password could not be hashed");
-        let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| failed())?;
+    /// Who has waited for too long does not wait on: the queue holds passwords.
+    async fn check(
+        &self,
+        hash: Arc<Hash>,
+        password: Password,
+        deadline: Instant,
+    ) -> Result<bool, Unavailable> {
+        let failed = || Unavailable::new(Reason::Overloaded, "too many passwords to be hashed");
+        let turn = timeout_at(deadline, Arc::clone(&self.hashing).acquire_owned());
+        let turn = turn.await.map_err(|_| failed())?.map_err(|_| failed())?;
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
             hash.verify(password.as_bytes())
@@ -83,19 +97,15 @@ impl Directory for Local {
         &'a self,
         entry: &'a super::Entry,
         password: &'a Password,
-        _: Instant,
+        deadline: Instant,
     ) -> Saying<'a, Verification> {
         Box::pin(async move {
             let user = self.shared.users.load().by_name(&entry.id);
             let Some(user) = user else {
                 return Ok(Verification::Wrong);
             };
-            let right = self.check(Arc::clone(&user.hash), password.clone()).await?;
-            Ok(match (right, user.disabled) {
-                (false, _) => Verification::Wrong,
-                (true, true) => Verification::Barred(Reason::AccountDisabled),
-                (true, false) => Verification::Right,
-            })
+            let right = self.check(Arc::clone(&user.hash), password.clone(), deadline).await?;
+            Ok(if right { Verification::Right } else { Verification::Wrong })
         })
     }
 
@@ -107,7 +117,7 @@ impl Directory for Local {
             let decoy = self.shared.users.load().decoy();
             if let Some(hash) = decoy {
                 // The answer is "no" whatever this says.
-                let _ = self.check(hash, password.clone()).await;
+                let _ = self.check(hash, password.clone(), Instant::now() + PRETENCE).await;
             }
         })
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use usher_protocol::Reason;
 
 use super::hash::Hash;
 use crate::config::Case;
@@ -21,7 +22,6 @@ pub(super) struct Users {
 
 pub(super) struct User {
     pub(super) hash: Arc<Hash>,
-    pub(super) disabled: bool,
     entry: Entry,
 }
 
@@ -126,8 +126,9 @@ impl User {
             }
         }
         let (id, username) = (name.to_owned(), name.to_owned());
-        let entry = Entry { id, username, attributes, groups: line.groups };
-        Ok(Self { hash: Arc::new(hash), disabled: line.disabled, entry })
+        let barred = line.disabled.then_some(Reason::AccountDisabled);
+        let entry = Entry { id, username, attributes, groups: line.groups, barred };
+        Ok(Self { hash: Arc::new(hash), entry })
     }
 }
 

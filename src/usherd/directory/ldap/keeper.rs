@@ -1,0 +1,172 @@
+//! The keeper of a host: a task that opens its lanes before anybody needs them, renews them before
+//! somebody else drops them, and finds out how the host is, so that no request pays for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use usher_protocol::HostState;
+
+use super::Failure;
+use super::health::jitter;
+use super::host::Host;
+use super::lanes::{Lane, Slot};
+
+/// A host that came back is preferred again when it has answered for this long.
+const PROVEN: Duration = Duration::from_secs(2);
+const PROOF: Duration = Duration::from_millis(500);
+/// Between two checks of a host that is suspected.
+const CALM: Duration = Duration::from_millis(500);
+
+/// Keeps a host until the task is ended.
+pub(super) async fn keep(host: Arc<Host>) {
+    note(&host, open_lanes(&host).await);
+    let mut proving: Option<Instant> = None;
+    loop {
+        match host.health.state() {
+            HostState::Down => {
+                tokio::time::sleep(jitter(host.health.retry())).await;
+                proving = None;
+                prove(&host, &mut proving).await;
+            }
+            HostState::Proving => {
+                tokio::time::sleep(PROOF).await;
+                prove(&host, &mut proving).await;
+            }
+            HostState::Up | HostState::Untried => {
+                // Often enough that an idle lane is never much older than it may be.
+                let pause = (host.pool.idle_probe / 4).max(Duration::from_millis(50));
+                tokio::select! {
+                    () = host.health.suspected() => {
+                        check(&host).await;
+                        // A server that is merely slow is not made slower by checks.
+                        tokio::time::sleep(CALM).await;
+                    }
+                    () = host.health.went_down() => {}
+                    () = tokio::time::sleep(pause) => renew(&host).await,
+                }
+            }
+        }
+    }
+}
+
+/// A host proves itself on new connections: one that was open before says nothing of it.
+async fn prove(host: &Host, since: &mut Option<Instant>) {
+    let now = Instant::now();
+    match open_search_lane(host, host.pool.operation_timeout).await {
+        Err(failure) => host.health.failed(&failure),
+        Ok(_) if since.is_some_and(|since| now - since >= PROVEN) => {
+            note(host, open_lanes(host).await);
+        }
+        Ok(_) => {
+            since.get_or_insert(now);
+            host.health.proving();
+        }
+    }
+}
+
+/// Somebody waits longer than is usual: does the host answer at all? Where there is another, it
+/// must do so quickly.
+async fn check(host: &Host) {
+    let limit = if host.alone { host.pool.operation_timeout } else { host.pool.hedge_after };
+    let outcome = async {
+        open_search_lane(host, limit).await?;
+        // It does, so its lanes are suspect: a firewall may have dropped them without a word.
+        for slot in host.searches.slots() {
+            check_search_lane(host, slot).await?;
+        }
+        probe_bind_lanes(host, |_| true, host.pool.hedge_after).await;
+        Ok(())
+    };
+    if let Err(failure) = outcome.await {
+        host.health.failed(&failure);
+    }
+}
+
+async fn check_search_lane(host: &Host, slot: &Slot) -> Result<(), Failure> {
+    let Some(lane) = slot.present().await else { return Ok(()) };
+    if lane.probe(host.pool.hedge_after).await.is_err() {
+        lane.close();
+        slot.renew(open_search_lane(host, host.pool.operation_timeout).await?).await;
+    }
+    Ok(())
+}
+
+/// Asks idle bind lanes whether they are still there; those that do not answer are dropped.
+async fn probe_bind_lanes(host: &Host, which: impl Fn(&Lane) -> bool, limit: Duration) {
+    for lane in host.binds.take_if(which) {
+        if lane.probe(limit).await.is_ok() {
+            lane.used(Instant::now());
+            host.binds.give_back(lane);
+        }
+    }
+}
+
+/// Opens what lanes are missing: the search lanes, and one to bind on.
+async fn open_lanes(host: &Host) -> Result<(), Failure> {
+    let limit = host.pool.operation_timeout;
+    for slot in host.searches.slots() {
+        let deadline = Instant::now() + host.pool.connect_timeout + limit;
+        slot.lane(open_search_lane(host, limit), deadline).await?;
+    }
+    if host.binds.open() == 0 {
+        host.binds.give_back(host.open(host.pool.connect_timeout).await?);
+    }
+    Ok(())
+}
+
+/// Replaces lanes that are too old, and asks idle ones whether they are still there.
+async fn renew(host: &Host) {
+    let outcome = async {
+        open_lanes(host).await?;
+        for slot in host.searches.slots() {
+            renew_search_lane(host, slot).await?;
+        }
+        renew_bind_lanes(host).await
+    };
+    if let Err(failure) = outcome.await {
+        host.health.failed(&failure);
+    }
+}
+
+async fn renew_search_lane(host: &Host, slot: &Slot) -> Result<(), Failure> {
+    let Some(lane) = slot.present().await else { return Ok(()) };
+    let now = Instant::now();
+    let (pool, limit) = (&host.pool, host.pool.operation_timeout);
+    if lane.age(now) < pool.max_age {
+        if lane.idle_for(now) < pool.idle_probe {
+            return Ok(());
+        }
+        if lane.probe(limit).await.is_ok() {
+            lane.used(Instant::now());
+            return Ok(());
+        }
+        lane.close();
+    }
+    slot.renew(open_search_lane(host, limit).await?).await;
+    Ok(())
+}
+
+async fn renew_bind_lanes(host: &Host) -> Result<(), Failure> {
+    let now = Instant::now();
+    let pool = &host.pool;
+    drop(host.binds.take_if(|lane| lane.age(now) >= pool.max_age));
+    let idle = |lane: &Lane| lane.idle_for(now) >= pool.idle_probe;
+    probe_bind_lanes(host, idle, pool.operation_timeout).await;
+    if host.binds.open() == 0 {
+        host.binds.give_back(host.open(pool.connect_timeout).await?);
+    }
+    Ok(())
+}
+
+async fn open_search_lane(host: &Host, limit: Duration) -> Result<Lane, Failure> {
+    host.open_search_lane(Instant::now() + host.pool.connect_timeout.min(limit) + limit, limit)
+        .await
+}
+
+fn note(host: &Host, outcome: Result<(), Failure>) {
+    match outcome {
+        Ok(()) => host.health.succeeded(),
+        Err(failure) => host.health.failed(&failure),
+    }
+}

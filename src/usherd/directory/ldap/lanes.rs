@@ -1,0 +1,176 @@
+//! Lanes: the connections to one host, by what they are for.
+//!
+//! *Search lanes* are bound as the account and shared by many searches. *Bind lanes* are held by
+//! one bind at a time, reused for the next, and never for searches: they are bound as whoever
+//! logged in last.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+
+use super::Failure;
+use super::connection::Connection;
+
+/// slapd closes an anonymous connection with 100 operations pending; fewer keep answers quick.
+const MAX_IN_FLIGHT: usize = 32;
+
+/// A connection, and since when it has been open and idle.
+pub(super) struct Lane {
+    connection: Connection,
+    opened: Instant,
+    used: Mutex<Instant>,
+}
+
+impl Lane {
+    pub(super) fn new(connection: Connection, now: Instant) -> Self {
+        Self { connection, opened: now, used: Mutex::new(now) }
+    }
+
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    pub(super) fn used(&self, now: Instant) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    pub(super) fn idle_for(&self, now: Instant) -> Duration {
+        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        now.saturating_duration_since(used)
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.opened)
+    }
+}
+
+impl Deref for Lane {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// The search lanes of a host.
+pub(super) struct SearchLanes {
+    slots: Vec<Slot>,
+    next: AtomicUsize,
+}
+
+/// A place for a search lane. The lock is held across the opening of its connection, so that
+/// many waiters open one.
+pub(super) struct Slot {
+    lane: AsyncMutex<Option<Arc<Lane>>>,
+    turns: Semaphore,
+}
+
+impl SearchLanes {
+    pub(super) fn new(count: usize) -> Self {
+        let slot = |_| Slot { lane: AsyncMutex::new(None), turns: Semaphore::new(MAX_IN_FLIGHT) };
+        Self { slots: (0..count).map(slot).collect(), next: AtomicUsize::new(0) }
+    }
+
+    /// The slot whose turn it is, with room for one more search.
+    pub(super) async fn turn(
+        &self,
+        deadline: Instant,
+    ) -> Result<(&Slot, SemaphorePermit<'_>), Failure> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let place = next.checked_rem(self.slots.len());
+        let slot = place.and_then(|place| self.slots.get(place)).ok_or(Failure::Busy)?;
+        let turn = in_time(deadline, slot.turns.acquire()).await?.map_err(|_| Failure::Busy)?;
+        Ok((slot, turn))
+    }
+
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub(super) fn open(&self) -> usize {
+        let open = |slot: &&Slot| {
+            let lane = slot.lane.try_lock();
+            lane.is_ok_and(|lane| lane.as_ref().is_some_and(|lane| !lane.is_closed()))
+        };
+        self.slots.iter().filter(open).count()
+    }
+}
+
+impl Slot {
+    /// The lane, opened if need be.
+    pub(super) async fn lane(
+        &self,
+        open: impl Future<Output = Result<Lane, Failure>>,
+        deadline: Instant,
+    ) -> Result<Arc<Lane>, Failure> {
+        let mut slot = in_time(deadline, self.lane.lock()).await?;
+        if let Some(lane) = slot.as_ref().filter(|lane| !lane.is_closed()) {
+            return Ok(Arc::clone(lane));
+        }
+        let lane = Arc::new(open.await?);
+        *slot = Some(Arc::clone(&lane));
+        Ok(lane)
+    }
+
+    /// The lane as it is.
+    pub(super) async fn present(&self) -> Option<Arc<Lane>> {
+        self.lane.lock().await.clone()
+    }
+
+    /// Puts another lane in the place; searches on the old one go on to their end.
+    pub(super) async fn renew(&self, lane: Lane) {
+        *self.lane.lock().await = Some(Arc::new(lane));
+    }
+}
+
+/// The bind lanes of a host.
+pub(super) struct BindLanes {
+    idle: Mutex<Vec<Lane>>,
+    turns: Semaphore,
+    most: usize,
+}
+
+impl BindLanes {
+    pub(super) fn new(most: usize) -> Self {
+        Self { idle: Mutex::default(), turns: Semaphore::new(most), most }
+    }
+
+    /// Room for one more bind; who came first is served first.
+    pub(super) async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Failure> {
+        in_time(deadline, self.turns.acquire()).await?.map_err(|_| Failure::Busy)
+    }
+
+    /// The lane that was used last: the others may then be idle long enough to be closed.
+    pub(super) fn take(&self) -> Option<Lane> {
+        let mut idle = self.idle();
+        idle.retain(|lane| !lane.is_closed());
+        idle.pop()
+    }
+
+    pub(super) fn give_back(&self, lane: Lane) {
+        self.idle().push(lane);
+    }
+
+    /// The lanes of which that is true, out of the pool.
+    pub(super) fn take_if(&self, condition: impl Fn(&Lane) -> bool) -> Vec<Lane> {
+        self.idle().extract_if(.., |lane| condition(lane)).collect()
+    }
+
+    /// As many as are idle, and as are in use.
+    pub(super) fn open(&self) -> usize {
+        self.idle().len() + self.most.saturating_sub(self.turns.available_permits())
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a turn, but not past the deadline.
+async fn in_time<T>(deadline: Instant, turn: impl Future<Output = T>) -> Result<T, Failure> {
+    timeout_at(deadline, turn).await.map_err(|_| Failure::Busy)
+}

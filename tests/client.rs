@@ -1,0 +1,70 @@
+//! The asynchronous client: many questions at once over one connection.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use usher_http::Client;
+use usher_protocol::client::ClientError;
+use usher_protocol::{Reply, Verdict};
+
+use crate::support::PATIENCE;
+use crate::support::daemon::{self, Daemon, LOCAL};
+use crate::support::wire::{authenticate, lookup, verdict};
+
+fn assert_found(reply: Result<Reply, ClientError>) {
+    let found = verdict(reply.expect("an answer"));
+    assert!(matches!(found, Verdict::Found(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_hundred_askers_share_one_connection_and_each_gets_its_own_answer() {
+    let daemon = Daemon::start(LOCAL);
+    let client = Arc::new(Client::new(daemon.socket()));
+    let mut askers = JoinSet::new();
+    for number in 0..100 {
+        let client = Arc::clone(&client);
+        askers.spawn(async move {
+            let user = if number % 2 == 0 { "alice" } else { "bob" };
+            (user, client.ask(lookup(user), PATIENCE).await)
+        });
+    }
+    while let Some(asked) = askers.join_next().await {
+        let (user, reply) = asked.expect("no panic");
+        let found = verdict(reply.expect("an answer"));
+        assert_eq!(found.identity().map(|who| who.user.as_str()), Some(user));
+    }
+    assert_eq!(daemon.status()["connections"], 1);
+}
+
+#[tokio::test]
+async fn a_client_outlives_the_daemons_restart() {
+    let daemon = Daemon::start(LOCAL);
+    let client = Client::new(daemon.socket());
+    assert_found(client.ask(lookup("alice"), PATIENCE).await);
+    let folder = daemon.crash();
+    let error = client.ask(lookup("alice"), PATIENCE).await.expect_err("nobody listens");
+    assert!(matches!(error, ClientError::Connect(..)), "{error}");
+    let _daemon = Daemon::start_in(folder, |command| command);
+    assert_found(client.ask(lookup("alice"), PATIENCE).await);
+}
+
+#[tokio::test]
+async fn who_gives_up_disturbs_nobody() {
+    let daemon = Daemon::start(&format!("{LOCAL}[realm.home.shield]\nfailures = 0\n"));
+    let client = Client::new(daemon.socket());
+    assert_found(client.ask(lookup("alice"), PATIENCE).await);
+    for round in 0..20 {
+        // Dropped before it is answered: hashing takes longer than nothing.
+        let asking = client.ask(authenticate("bob", &format!("wrong {round}")), PATIENCE);
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, asking).await.is_err());
+        assert_found(client.ask(lookup("alice"), PATIENCE).await);
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_listens_the_error_says_where() {
+    let folder = daemon::folder(LOCAL);
+    let socket = folder.path().join("usher.sock");
+    let error = Client::new(&socket).ask(lookup("alice"), PATIENCE).await.expect_err("nobody");
+    assert!(error.to_string().contains(&*socket.to_string_lossy()), "{error}");
+}

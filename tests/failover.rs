@@ -1,0 +1,172 @@
+//! No request is lost while one host lives. Each test asks without cease, as a busy web server
+//! does, breaks something, and counts every answer.
+
+use std::time::{Duration, Instant};
+
+use crate::support::daemon::Daemon;
+use crate::support::load::Load;
+use crate::support::proxy::Proxy;
+use crate::support::slapd::{Slapd, realm};
+use crate::support::until_true;
+
+/// Nothing is remembered: each request goes to a directory.
+const NO_CACHE: &str = "[realm.corp.cache]\nttl = \"0s\"\nnegative_ttl = \"0s\"\nstale = \"0s\"\n";
+/// What a person does not mind.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+fn two_hosts(first: &str, second: &str) -> Daemon {
+    Daemon::start(&format!("{}{NO_CACHE}", realm(&format!("{first}, {second}"))))
+}
+
+fn host_state(daemon: &Daemon, place: usize) -> String {
+    let status = daemon.status();
+    status["realms"][0]["hosts"][place]["state"].as_str().expect("a state").to_owned()
+}
+
+fn until_state(daemon: &Daemon, place: usize, state: &str) {
+    until_true(state, || host_state(daemon, place) == state);
+}
+
+fn no_failure(load: Load) {
+    assert_eq!(load.end(), Vec::<String>::new());
+}
+
+#[test]
+fn a_host_that_is_killed_and_comes_back_costs_no_request() {
+    let (mut first, second) = (Slapd::start(), Slapd::start());
+    let daemon = two_hosts(&first.host(), &second.host());
+    let load = Load::start(&daemon.socket());
+    load.answers(200);
+    first.kill();
+    load.answers(400);
+    assert_eq!(host_state(&daemon, 0), "down");
+    first.restart();
+    until_state(&daemon, 0, "up");
+    let before = first.operations();
+    load.answers(200);
+    assert_ne!(first.operations(), before, "the first host is preferred again");
+    no_failure(load);
+}
+
+#[test]
+fn a_host_that_hangs_costs_no_request_and_less_than_a_second() {
+    let (first, second) = (Slapd::start(), Slapd::start());
+    let daemon = two_hosts(&first.host(), &second.host());
+    let load = Load::start(&daemon.socket());
+    load.answers(200);
+    first.pause();
+    load.answers(400);
+    until_state(&daemon, 0, "down");
+    load.answers(200);
+    first.resume();
+    until_state(&daemon, 0, "up");
+    load.answers(200);
+    let slowest = load.slowest();
+    assert!(slowest < AT_ONCE, "{slowest:?}");
+    no_failure(load);
+}
+
+#[test]
+fn a_first_host_that_was_never_there_costs_nothing() {
+    let (first, second) = (Slapd::stopped(), Slapd::start());
+    let daemon = two_hosts(&first.host(), &second.host());
+    let load = Load::start(&daemon.socket());
+    until_state(&daemon, 0, "down");
+    load.answers(100);
+    load.slowest();
+    load.answers(300);
+    let slowest = load.slowest();
+    assert!(slowest < AT_ONCE / 2, "{slowest:?}");
+    no_failure(load);
+}
+
+#[test]
+fn connections_that_a_server_closes_when_idle_cost_no_request() {
+    let server = Slapd::start_with("idletimeout 1\n");
+    let pool = "pool = { idle_probe = \"10m\", bind_lanes = 4 }\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", server.realm()));
+    for round in 0..3 {
+        let closed = || server.log().matches("closed (idletimeout)").count();
+        let before = closed();
+        daemon.lookup("user001").is_found();
+        daemon.authenticate("user002", "user002-secret").is_granted();
+        until_true("the server to close idle connections", || closed() > before);
+        daemon.lookup(&format!("user01{round}")).is_found();
+        daemon.authenticate("user003", "user003-secret").is_granted();
+    }
+}
+
+#[test]
+fn connections_that_a_firewall_forgets_cost_no_request() {
+    let server = Slapd::start();
+    let proxy = Proxy::start(server.port());
+    let daemon = Daemon::start(&format!("{}{NO_CACHE}", realm(&proxy.host())));
+    let load = Load::start(&daemon.socket());
+    load.answers(200);
+    proxy.forget_connections();
+    load.answers(500);
+    no_failure(load);
+}
+
+#[test]
+fn idle_connections_that_a_firewall_forgets_are_found_out_before_anybody_needs_them() {
+    let server = Slapd::start();
+    let proxy = Proxy::start(server.port());
+    let pool = "pool = { idle_probe = \"200ms\", operation_timeout = \"2s\" }\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", realm(&proxy.host())));
+    daemon.authenticate("user001", "user001-secret").is_granted();
+    let before = proxy.accepted();
+    proxy.forget_connections();
+    // Two search lanes and one to bind on.
+    until_true("new connections", || proxy.accepted() >= before + 3);
+    let start = Instant::now();
+    daemon.authenticate("user002", "user002-secret").is_granted();
+    // On a dead connection it would take two seconds.
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+}
+
+#[test]
+fn while_all_hosts_are_down_the_answer_comes_in_time_and_says_so() {
+    let (mut first, mut second) = (Slapd::start(), Slapd::start());
+    let daemon = two_hosts(&first.host(), &second.host());
+    let load = Load::start(&daemon.socket());
+    load.answers(100);
+    first.kill();
+    second.kill();
+    until_state(&daemon, 0, "down");
+    until_state(&daemon, 1, "down");
+    load.slowest();
+    load.failures();
+    load.answers(300);
+    let (slowest, failures) = (load.slowest(), load.failures());
+    assert!(slowest < AT_ONCE, "{slowest:?}");
+    assert!(failures.len() >= 250, "{failures:#?}");
+    for failure in failures {
+        assert!(failure.contains("Unavailable") && failure.contains("NoHost"), "{failure}");
+    }
+    let back = Instant::now();
+    first.restart();
+    until_true("service", || daemon.lookup("user001").code == 0);
+    assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
+    load.failures();
+    load.answers(200);
+    no_failure(load);
+}
+
+#[test]
+fn a_host_that_is_restarted_again_and_again_costs_no_request() {
+    let (mut first, second) = (Slapd::start(), Slapd::start());
+    let daemon = two_hosts(&first.host(), &second.host());
+    let load = Load::start(&daemon.socket());
+    for round in 0..20 {
+        load.answers(30);
+        if round % 2 == 0 {
+            first.stop();
+        } else {
+            first.kill();
+        }
+        load.answers(20);
+        first.restart();
+    }
+    no_failure(load);
+}
