@@ -16,11 +16,13 @@
 mod support;
 
 mod access;
+mod apache;
 mod architecture;
 mod client;
 mod config;
 mod demo;
 mod failover;
+mod headers;
 mod ldap;
 mod local;
 mod manual;
