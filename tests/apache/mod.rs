@@ -1,6 +1,7 @@
 //! `mod_usher` in Debian's Apache httpd, as mod_usher(8) tells of it.
 
 mod authentication;
+mod authorization;
 mod configuration;
 mod graceful;
 mod metadata;
