@@ -3,7 +3,9 @@
 use std::fs;
 
 use super::{Site, app, looked_up};
+use crate::support::daemon::{USERS, write_private};
 use crate::support::httpd::MPMS;
+use crate::support::until_true;
 
 #[test]
 fn the_application_is_told_who_it_is_under_every_mpm() {
@@ -135,4 +137,37 @@ fn names_that_a_client_sends_never_reach_the_application() {
         assert!(!page.body.contains("mallory"), "{page:#?}");
         assert_ne!(page.status, 200, "{page:#?}");
     }
+}
+
+#[test]
+fn what_the_directory_holds_cannot_become_a_header_of_its_own() {
+    let site = Site::start("event", &looked_up(""));
+    let users = USERS.replace("\"Archer\"", r#""M\u00fcller\r\nX-Admin: yes""#);
+    write_private(&site.daemon.path("users.toml"), &users);
+    until_true("the new name", || site.daemon.lookup("alice").json.to_string().contains("Admin"));
+    let page = site.alice();
+    assert_eq!(page.header("X-Remote-Lastname"), Some("Müller  X-Admin: yes"), "{page:#?}");
+    assert_eq!(page.header("X-Admin"), None);
+}
+
+#[test]
+fn an_application_inside_httpd_has_it_in_its_environment() {
+    let configuration = r#"
+        LoadModule wsgi_module @MODULES@/mod_wsgi.so
+        UsherSocket @SOCKET@
+        WSGIScriptAlias /app @DIR@/htdocs/app.wsgi
+        <Location /app>
+            AuthType Basic
+            AuthName test
+            AuthBasicProvider usher
+            Require valid-user
+            UsherMetadata On
+        </Location>
+    "#;
+    let site = Site::start("event", configuration);
+    let program = "def application(environ, start_response):\n    start_response('200 OK', [])\n    \
+                   return [('%s %s' % (environ['REMOTE_USER'], environ['X_REMOTE_EMAIL'])).encode()]\n";
+    fs::write(site.httpd.path("htdocs/app.wsgi"), program).unwrap();
+    let page = site.httpd.get_as(r"CORP\alice", "alice-secret", "/app");
+    assert_eq!((page.status, page.body.as_str()), (200, "alice alice@example.com"));
 }

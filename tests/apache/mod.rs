@@ -4,6 +4,7 @@ mod authentication;
 mod authorization;
 mod configuration;
 mod graceful;
+mod kerberos;
 mod metadata;
 mod outage;
 

@@ -4,6 +4,7 @@ pub(crate) mod ctl;
 pub(crate) mod daemon;
 pub(crate) mod echo;
 pub(crate) mod httpd;
+pub(crate) mod kerberos;
 pub(crate) mod ldif;
 pub(crate) mod load;
 pub(crate) mod process;
