@@ -17,6 +17,7 @@ mod support;
 
 mod access;
 mod active_directory;
+mod apache;
 mod architecture;
 mod cache;
 mod check;
@@ -25,6 +26,7 @@ mod config;
 mod demo;
 mod failover;
 mod groups;
+mod headers;
 mod hostile;
 mod ldap;
 mod local;

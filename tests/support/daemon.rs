@@ -143,6 +143,16 @@ impl Daemon {
         self.process.signal(Signal::SIGTERM);
     }
 
+    /// Lets it hang: connections are accepted by the kernel, and nothing is answered.
+    pub(crate) fn pause(&self) {
+        self.process.freeze();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal(Signal::SIGCONT);
+    }
+
     /// Ends it at once, as a crash would, and leaves its folder.
     pub(crate) fn crash(mut self) -> TempDir {
         self.process.kill();

@@ -3,7 +3,10 @@
 pub(crate) mod certificate;
 pub(crate) mod ctl;
 pub(crate) mod daemon;
+pub(crate) mod echo;
 pub(crate) mod hostile;
+pub(crate) mod httpd;
+pub(crate) mod kerberos;
 pub(crate) mod ldif;
 pub(crate) mod load;
 pub(crate) mod process;
