@@ -227,6 +227,7 @@ mod tests {
             groups: Vec::new(),
             source: Source::Directory,
             age_s: 0,
+            warning: None,
         };
         assert!(fits(&Verdict::Granted(who()), true) && !fits(&Verdict::Granted(who()), false));
         assert!(fits(&Verdict::Found(who()), false) && !fits(&Verdict::Found(who()), true));

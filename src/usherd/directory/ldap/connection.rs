@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::Failure;
 use super::endpoint::Endpoint;
-use super::guard::{Ending, Guard};
+use super::guard::Guard;
 use super::host::describe;
+use super::{Failure, filter, policy};
 use crate::config::{Account, Scope};
 
 /// A host that is silent for this long is suspect, even where a request had less time than an
@@ -27,20 +27,40 @@ pub(super) struct Search {
     pub(super) scope: Scope,
     pub(super) filter: String,
     pub(super) attributes: Vec<String>,
+    /// More entries than this are not waited for.
+    pub(super) most: usize,
+    /// Whether a base that does not exist is an answer, and no mistake of the configuration.
+    pub(super) may_be_absent: bool,
 }
 
-/// A connection, the task that speaks LDAP on it, and the guard between them.
+impl Search {
+    /// A search for one entry by its name, which may be gone: what it tells of these attributes,
+    /// if the filter matches it.
+    pub(super) fn of_entry<const N: usize>(dn: &str, filter: &str, attributes: [&str; N]) -> Self {
+        // No attributes at all are asked for by a name of their own (RFC 4511 section 4.5.1.8).
+        let attributes = if N == 0 { &["1.1"][..] } else { &attributes[..] };
+        Self {
+            base: dn.to_owned(),
+            scope: Scope::Base,
+            filter: filter.to_owned(),
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            most: 1,
+            may_be_absent: true,
+        }
+    }
+}
+
+/// A connection: ldap3, the task that drives it, and the guard between it and the server.
 pub(super) struct Connection {
     ldap: Ldap,
     driver: JoinHandle<()>,
     guard: Guard,
-    /// Set before the tasks have ended, so that nobody takes the connection meanwhile.
+    /// Set before the driver has ended, so that nobody takes the connection meanwhile.
     closed: AtomicBool,
 }
 
 impl Drop for Connection {
-    /// The driver may hang in a write to a stopped server; it does not end by itself then. The
-    /// guard ends with this too.
+    /// The driver does not end by itself where a write hangs. The guard ends with this too.
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -79,8 +99,8 @@ impl Connection {
                 (dn.as_str(), self.bind(dn, password, limit).await?)
             }
             Account::External => {
-                let binding = timeout(limit, self.ldap.sasl_external_bind()).await;
-                ("of SASL EXTERNAL", self.bound(binding, limit)?)
+                let bind = timeout(limit, self.ldap.sasl_external_bind()).await;
+                ("of SASL EXTERNAL", self.bound(bind, limit)?)
             }
         };
         match result.rc {
@@ -101,23 +121,24 @@ impl Connection {
         password: &str,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        let binding = timeout(limit, self.ldap.simple_bind(dn, password)).await;
+        let bind = self.ldap.with_controls(policy::request()).simple_bind(dn, password);
+        let binding = timeout(limit, bind).await;
         self.bound(binding, limit)
     }
 
     fn bound(
         &self,
-        binding: Result<Result<LdapResult, LdapError>, Elapsed>,
+        bind: Result<Result<LdapResult, LdapError>, Elapsed>,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        match binding {
+        match bind {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(lost("bind", &error, self.guard.ending().get())),
+            Ok(Err(error)) => Err(self.lost("bind", &error)),
             Err(_) => Err(silent("bind", limit)),
         }
     }
 
-    /// At most two entries: whoever matches a login is one, or too many.
+    /// At most one entry more than the search wants.
     pub(super) async fn search(
         &self,
         search: &Search,
@@ -126,12 +147,12 @@ impl Connection {
         let mut id = None;
         match timeout(limit, self.stream(search, &mut id)).await {
             Ok(Ok((entries, result))) => judge(entries, &result, search),
-            Ok(Err(error)) => match self.guard.ending().get() {
-                // It would be no different elsewhere, and the host is none the worse for it.
+            Ok(Err(error)) => match self.guard.ending() {
+                // It would be no less from another host, and this one is as well as before.
                 Some(end) if end.too_much_for.is_some() && end.too_much_for == id => {
                     Err(Failure::Answer(format!("search with {}: {}", search.filter, end.why)))
                 }
-                end => Err(lost("search", &error, end)),
+                _ => Err(self.lost("search", &error)),
             },
             Err(_) => Err(silent("search", limit)),
         }
@@ -139,12 +160,7 @@ impl Connection {
 
     /// Whether the server answers at all, whatever it says: it reads the rootDSE (RFC 4512 5.1).
     pub(super) async fn probe(&self, limit: Duration) -> Result<(), Failure> {
-        let root = Search {
-            base: String::new(),
-            scope: Scope::Base,
-            filter: "(objectClass=*)".to_owned(),
-            attributes: vec!["1.1".to_owned()],
-        };
+        let root = Search::of_entry("", filter::ANY, []);
         match self.search(&root, limit).await {
             Ok(_) | Err(Failure::Answer(_)) => Ok(()),
             Err(failure) => Err(failure),
@@ -154,26 +170,41 @@ impl Connection {
     /// Ends it, whoever still uses it.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.guard.dismiss();
         self.driver.abort();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.driver.is_finished() || self.guard.is_finished()
+        self.closed.load(Ordering::Acquire)
+            || self.guard.ending().is_some()
+            || self.driver.is_finished()
     }
 
-    /// The streaming search, finished: ldap3's plain one leaks its message id.
+    /// What the guard saw is told rather than what ldap3 makes of it, which may quote the
+    /// operation, and that may hold a password.
+    fn lost(&self, operation: &str, error: &LdapError) -> Failure {
+        if let LdapError::FilterParsing = error {
+            return Failure::Answer("the filter cannot be read".to_owned());
+        }
+        let ending = self.guard.ending();
+        let why = ending.map_or("the connection cannot be used any more", |end| &end.why);
+        Failure::Lost(format!("{operation}: {why}"))
+    }
+
+    /// The streaming search, finished: ldap3's plain one leaks its message id. That of the search
+    /// is told as soon as it is sent.
     async fn stream(
         &self,
         search: &Search,
         id: &mut Option<u32>,
     ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
-        const MOST: usize = 2;
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::OneLevel => ldap3::Scope::OneLevel,
             Scope::Subtree => ldap3::Scope::Subtree,
         };
-        let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(2);
+        let limit = i32::try_from(search.most).unwrap_or(i32::MAX);
+        let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(limit);
         // Handles of one connection share it; their operations travel side by side.
         let mut ldap = self.ldap.clone();
         let mut stream = ldap
@@ -187,7 +218,7 @@ impl Connection {
                 continue;
             }
             entries.push(SearchEntry::construct(entry));
-            if entries.len() > MOST {
+            if entries.len() > search.most {
                 break;
             }
         }
@@ -204,10 +235,12 @@ fn judge(
     match result.rc {
         0 => Ok(entries),
         // sizeLimitExceeded, as asked for. With fewer entries the server has a limit of its own,
-        // and one entry would only look like the only one.
-        _ if entries.len() > 1 => Ok(entries),
+        // and what is missing would only look as if it were not there.
+        _ if entries.len() >= search.most => Ok(entries),
         // busy, unavailable, other: this host's trouble.
         1 | 51 | 52 | 80 => Err(Failure::Host(format!("search: {}", describe(result)))),
+        // noSuchObject, invalidDNSyntax.
+        32 | 34 if search.may_be_absent => Ok(Vec::new()),
         32 => Err(Failure::Answer(format!(
             "the base DN {:?} does not exist, or the account may not see it: {}",
             search.base,
@@ -215,16 +248,6 @@ fn judge(
         ))),
         _ => Err(Failure::Answer(format!("search with {}: {}", search.filter, describe(result)))),
     }
-}
-
-/// What the guard saw is told rather than what ldap3 makes of it, which may quote the operation,
-/// and that may hold a password.
-fn lost(operation: &str, error: &LdapError, ending: Option<&Ending>) -> Failure {
-    if let LdapError::FilterParsing = error {
-        return Failure::Answer("the filter cannot be read".to_owned());
-    }
-    let why = ending.map_or("the connection cannot be used any more", |ending| &ending.why);
-    Failure::Lost(format!("{operation}: {why}"))
 }
 
 fn silent(operation: &str, limit: Duration) -> Failure {
