@@ -36,6 +36,7 @@ mod nginx;
 mod outage;
 mod policy;
 mod protocol;
+mod proxies;
 mod reload;
 mod search;
 mod shield;

@@ -52,16 +52,16 @@ fn the_application_is_told_who_the_user_is_and_not_the_password() {
     assert_eq!(
         page.reached(&TELLING),
         [
-            "x-remote-user: alice",
             "x-remote-email: alice@example.com",
             "x-remote-firstname: Alice",
-            "x-remote-lastname: Archer",
             "x-remote-groups: dev",
+            "x-remote-lastname: Archer",
+            "x-remote-user: alice",
         ]
     );
     assert!(page.reached(&["Authorization"]).is_empty(), "{page:#?}");
     let page = server.ask("GET /", &[&basic("bob", "bob-secret")]);
-    assert_eq!(page.reached(&TELLING), ["x-remote-user: bob", "x-remote-groups: ops"]);
+    assert_eq!(page.reached(&TELLING), ["x-remote-groups: ops", "x-remote-user: bob"]);
     assert!(site.application.log().lines().count() == 1, "{}", site.application.log());
 }
 
@@ -101,7 +101,7 @@ fn no_spelling_of_a_forged_header_reaches_the_application() {
             assert_eq!(page.reached(&TELLING), honest.reached(&TELLING), "{some:?}");
             // What is not known of bob stays unknown.
             let page = server.ask("GET /", &[&[bob.as_str()], &some[..]].concat());
-            assert_eq!(page.reached(&TELLING), ["x-remote-user: bob", "x-remote-groups: ops"]);
+            assert_eq!(page.reached(&TELLING), ["x-remote-groups: ops", "x-remote-user: bob"]);
             assert_eq!(server.ask("GET /", &some).status, 401, "{some:?}");
         }
     }

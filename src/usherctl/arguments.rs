@@ -162,8 +162,20 @@ const USUAL: [&str; 5] = [
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Proxy {
-    /// auth_request over a Unix socket
+    /// auth_request
     Nginx,
+    /// forward_auth
+    Caddy,
+    /// By a program in Lua
+    Haproxy,
+    /// That program
+    HaproxyLua,
+    /// mod_usher, which needs no usher-http
+    Apache,
+    /// ForwardAuth, over TCP
+    Traefik,
+    /// ext_authz
+    Envoy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

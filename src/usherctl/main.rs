@@ -54,7 +54,7 @@ fn run(cli: &Cli) -> Report {
         Command::Reload => admin::reload(&cli.global),
         Command::Check { file } => check::run(&cli.global, file),
         Command::HashPassword { scheme } => hash::run(*scheme),
-        Command::Snippet(asked) => snippet::run(asked),
+        Command::Snippet(asked) => snippet::run(&cli.global.socket, asked),
         Command::Completions { shell } => completions(*shell),
     }
 }

@@ -156,17 +156,19 @@ impl Response {
     }
 
     /// The lines of the echo page that have the name of one of these headers in any spelling that
-    /// some application takes for it.
+    /// some application takes for it, sorted.
     pub(crate) fn reached(&self, names: &[&str]) -> Vec<&str> {
         assert!(self.body.starts_with("usher-http echo\n"), "not the echo page: {self:#?}");
         let folded = |name: &str| name.replace(|c: char| !c.is_alphanumeric(), "-").to_lowercase();
         let names: Vec<String> = names.iter().map(|name| folded(name)).collect();
         let lines = self.body.lines().skip(2);
-        lines
+        let mut lines: Vec<&str> = lines
             .filter(|line| {
                 let name = line.split(':').next().unwrap_or_default();
                 names.contains(&folded(name))
             })
-            .collect()
+            .collect();
+        lines.sort_unstable();
+        lines
     }
 }
