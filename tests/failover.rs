@@ -112,7 +112,7 @@ fn connections_that_a_firewall_forgets_cost_no_request() {
 fn idle_connections_that_a_firewall_forgets_are_found_out_before_anybody_needs_them() {
     let server = Slapd::start();
     let proxy = Proxy::start(server.port());
-    let pool = "pool = { idle_probe = \"200ms\", operation_timeout = \"500ms\" }\n";
+    let pool = "pool = { idle_probe = \"200ms\", operation_timeout = \"2s\" }\n";
     let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", realm(&proxy.host())));
     daemon.authenticate("user001", "user001-secret").is_granted();
     let before = proxy.accepted();
@@ -121,7 +121,8 @@ fn idle_connections_that_a_firewall_forgets_are_found_out_before_anybody_needs_t
     until_true("new connections", || proxy.accepted() >= before + 3);
     let start = Instant::now();
     daemon.authenticate("user002", "user002-secret").is_granted();
-    assert!(start.elapsed() < AT_ONCE / 2, "{:?}", start.elapsed());
+    // On a dead connection it would take two seconds.
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
 }
 
 #[test]

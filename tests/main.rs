@@ -19,6 +19,7 @@ mod access;
 mod active_directory;
 mod architecture;
 mod cache;
+mod check;
 mod client;
 mod config;
 mod demo;

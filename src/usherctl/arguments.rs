@@ -77,6 +77,15 @@ pub(crate) enum Command {
     },
     /// Have the daemon read its configuration again, and tell the outcome
     Reload,
+    /// Validate a configuration, then try each host of each realm, a line each
+    ///
+    /// Nothing of this needs a running daemon.
+    Check {
+        /// The configuration
+        #[arg(value_name = "FILE", default_value = "/etc/usher/usher.toml")]
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Print the hash of a password, for users.toml
     ///
     /// The password is asked for twice on the terminal without echo or, where standard input is

@@ -8,6 +8,7 @@
 mod admin;
 mod arguments;
 mod ask;
+mod check;
 mod escape;
 mod hash;
 mod report;
@@ -50,6 +51,7 @@ fn run(cli: &Cli) -> Report {
             admin::unblock(&cli.global, realm.clone(), user.clone())
         }
         Command::Reload => admin::reload(&cli.global),
+        Command::Check { file } => check::run(&cli.global, file),
         Command::HashPassword { scheme } => hash::run(*scheme),
         Command::Completions { shell } => completions(*shell),
     }

@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// Check the configuration, say what is wrong, and end
     #[arg(long)]
     pub(crate) check: bool,
+    /// Check the configuration, try each host of each realm, and end
+    #[arg(long)]
+    pub(crate) check_hosts: bool,
     /// Print the effective configuration, secrets masked, and end
     #[arg(long)]
     pub(crate) print_config: bool,

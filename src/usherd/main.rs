@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod check;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -64,8 +65,11 @@ async fn serve(arguments: Arguments) -> Result<(), (u8, String)> {
         write!(io::stdout(), "{}", config::print(&settings))
             .map_err(|error| (1, format!("cannot print: {error}")))?;
     }
-    if arguments.check {
+    if arguments.check || arguments.check_hosts {
         Realms::check(&settings).map_err(|text| (USAGE, text))?;
+    }
+    if arguments.check_hosts {
+        return check::hosts(&settings).await.map_err(|text| (1, text));
     }
     if !arguments.check && !arguments.print_config {
         let daemon = Daemon::start(&arguments.config, &settings).map_err(|text| (1, text))?;

@@ -117,6 +117,29 @@ pub fn check(realm: &config::Realm) -> Result<(), String> {
     }
 }
 
+/// How it went to try one place where a realm's users are.
+#[derive(Debug)]
+pub struct Walk {
+    /// The host, or the file.
+    pub name: String,
+    /// What was done, and how long it took.
+    pub steps: Vec<String>,
+    /// What went wrong, if anything.
+    pub outcome: Result<(), String>,
+}
+
+/// Tries each place where a realm's users are.
+pub async fn walk(realm: &config::Realm) -> Vec<Walk> {
+    match &realm.directory {
+        config::Directory::Ldap(ldap) => ldap::walk(&realm.name, ldap).await,
+        config::Directory::Local(local) => {
+            let outcome = local::check(local, realm.usernames.case);
+            let steps = vec!["read".to_owned()];
+            vec![Walk { name: local.file.display().to_string(), steps, outcome }]
+        }
+    }
+}
+
 /// Opens the directory of a realm. Connections are made in the background.
 ///
 /// # Errors

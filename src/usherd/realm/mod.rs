@@ -26,11 +26,11 @@ use enter::{Question, Seen};
 use flight::Flight;
 use metadata::harmless;
 use pace::Pace;
-use person::Person;
 use questions::Try;
 use shield::{Gate, Shield};
 use username::{Typed, in_case};
 
+pub use person::Person;
 pub use realms::Realms;
 
 /// One realm: its rules, what it knows, and whom it can ask.

@@ -10,7 +10,7 @@ use crate::directory::{Attributes, Entry};
 /// and the filters that were wanted beside the realm's own, the filters that match, the groups,
 /// and each attribute with its values.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Person {
+pub struct Person {
     text: Box<str>,
     /// Where each text ends; [`NAME`] is added where it is the name of an attribute.
     ends: Box<[u32]>,
@@ -24,7 +24,8 @@ pub(super) struct Person {
 const NAME: u32 = 1 << 31;
 
 impl Person {
-    pub(super) fn new(entry: &Entry, extra: &[String]) -> Self {
+    /// Packs an entry; `extra` are the attributes that were asked for beside the realm's own.
+    pub fn new(entry: &Entry, extra: &[String]) -> Self {
         let mut packed = Packed { text: String::new(), ends: Vec::new() };
         packed.add(&entry.id, 0);
         packed.add(&entry.username, 0);

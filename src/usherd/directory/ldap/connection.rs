@@ -12,7 +12,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
-use super::guard::{Ending, Guard};
+use super::guard::Guard;
 use super::host::describe;
 use super::{Failure, filter, policy};
 use crate::config::{Account, Scope};
@@ -50,18 +50,17 @@ impl Search {
     }
 }
 
-/// A connection, the task that speaks LDAP on it, and the guard between them.
+/// A connection: ldap3, the task that drives it, and the guard between it and the server.
 pub(super) struct Connection {
     ldap: Ldap,
     driver: JoinHandle<()>,
     guard: Guard,
-    /// Set before the tasks have ended, so that nobody takes the connection meanwhile.
+    /// Set before the driver has ended, so that nobody takes the connection meanwhile.
     closed: AtomicBool,
 }
 
 impl Drop for Connection {
-    /// The driver may hang in a write to a stopped server; it does not end by itself then. The
-    /// guard ends with this too.
+    /// The driver does not end by itself where a write hangs. The guard ends with this too.
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -100,8 +99,8 @@ impl Connection {
                 (dn.as_str(), self.bind(dn, password, limit).await?)
             }
             Account::External => {
-                let binding = timeout(limit, self.ldap.sasl_external_bind()).await;
-                ("of SASL EXTERNAL", self.bound(binding, limit)?)
+                let bind = timeout(limit, self.ldap.sasl_external_bind()).await;
+                ("of SASL EXTERNAL", self.bound(bind, limit)?)
             }
         };
         match result.rc {
@@ -123,18 +122,18 @@ impl Connection {
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
         let bind = self.ldap.with_controls(policy::request()).simple_bind(dn, password);
-        let binding = timeout(limit, bind).await;
-        self.bound(binding, limit)
+        let bind = timeout(limit, bind).await;
+        self.bound(bind, limit)
     }
 
     fn bound(
         &self,
-        binding: Result<Result<LdapResult, LdapError>, Elapsed>,
+        bind: Result<Result<LdapResult, LdapError>, Elapsed>,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        match binding {
+        match bind {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(lost("bind", &error, self.guard.ending().get())),
+            Ok(Err(error)) => Err(self.lost("bind", &error)),
             Err(_) => Err(silent("bind", limit)),
         }
     }
@@ -148,12 +147,12 @@ impl Connection {
         let mut id = None;
         match timeout(limit, self.stream(search, &mut id)).await {
             Ok(Ok((entries, result))) => judge(entries, &result, search),
-            Ok(Err(error)) => match self.guard.ending().get() {
-                // It would be no different elsewhere, and the host is none the worse for it.
+            Ok(Err(error)) => match self.guard.ending() {
+                // It would be no less from another host, and this one is as well as before.
                 Some(end) if end.too_much_for.is_some() && end.too_much_for == id => {
                     Err(Failure::Answer(format!("search with {}: {}", search.filter, end.why)))
                 }
-                end => Err(lost("search", &error, end)),
+                _ => Err(self.lost("search", &error)),
             },
             Err(_) => Err(silent("search", limit)),
         }
@@ -171,14 +170,29 @@ impl Connection {
     /// Ends it, whoever still uses it.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.guard.dismiss();
         self.driver.abort();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.driver.is_finished() || self.guard.is_finished()
+        self.closed.load(Ordering::Acquire)
+            || self.guard.ending().is_some()
+            || self.driver.is_finished()
     }
 
-    /// The streaming search, finished: ldap3's plain one leaks its message id.
+    /// What the guard saw is told rather than what ldap3 makes of it, which may quote the
+    /// operation, and that may hold a password.
+    fn lost(&self, operation: &str, error: &LdapError) -> Failure {
+        if let LdapError::FilterParsing = error {
+            return Failure::Answer("the filter cannot be read".to_owned());
+        }
+        let ending = self.guard.ending();
+        let why = ending.map_or("the connection cannot be used any more", |end| &end.why);
+        Failure::Lost(format!("{operation}: {why}"))
+    }
+
+    /// The streaming search, finished: ldap3's plain one leaks its message id. That of the search
+    /// is told as soon as it is sent.
     async fn stream(
         &self,
         search: &Search,
@@ -234,16 +248,6 @@ fn judge(
         ))),
         _ => Err(Failure::Answer(format!("search with {}: {}", search.filter, describe(result)))),
     }
-}
-
-/// What the guard saw is told rather than what ldap3 makes of it, which may quote the operation,
-/// and that may hold a password.
-fn lost(operation: &str, error: &LdapError, ending: Option<&Ending>) -> Failure {
-    if let LdapError::FilterParsing = error {
-        return Failure::Answer("the filter cannot be read".to_owned());
-    }
-    let why = ending.map_or("the connection cannot be used any more", |ending| &ending.why);
-    Failure::Lost(format!("{operation}: {why}"))
 }
 
 fn silent(operation: &str, limit: Duration) -> Failure {

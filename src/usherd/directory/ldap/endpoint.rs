@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
 use super::Failure;
 use super::guard::{self, Guard};
@@ -68,26 +69,45 @@ impl Endpoint {
 
     /// A new connection behind its guard, secured as it is asked for.
     pub(super) async fn connect(&self) -> Result<(Guard, StdUnixStream), Failure> {
-        let failed = |why| Failure::Host(format!("cannot connect: {why}"));
+        let guarded = match self.link().await? {
+            Link::Unix(stream) => Guard::post(stream),
+            Link::Tcp(stream) => Guard::post(stream),
+            Link::Tls(stream) => Guard::post(*stream),
+        };
+        guarded.map_err(|error| failed(plain(&error)))
+    }
+
+    /// A new connection, secured as it is asked for.
+    pub(super) async fn link(&self) -> Result<Link, Failure> {
         let broken = |error| failed(plain(&error));
-        let guarded = match (&self.host, &self.security) {
-            (config::Host::Unix(path), _) => {
-                Guard::post(UnixStream::connect(path).await.map_err(broken)?)
+        let (name, port) = match &self.host {
+            config::Host::Unix(path) => {
+                return UnixStream::connect(path).await.map(Link::Unix).map_err(broken);
             }
-            (config::Host::Tcp(name, port), security) => {
-                let mut stream = tcp(name, *port).await.map_err(broken)?;
-                match security {
-                    Secured::Plain => Guard::post(stream),
-                    Secured::Ldaps(tls) => Guard::post(tls.secure(stream).await.map_err(failed)?),
-                    Secured::StartTls(tls) => {
-                        start_tls(&mut stream).await?;
-                        Guard::post(tls.secure(stream).await.map_err(failed)?)
-                    }
-                }
+            config::Host::Tcp(name, port) => (name, *port),
+        };
+        let mut stream = tcp(name, port).await.map_err(broken)?;
+        let tls = match &self.security {
+            Secured::Plain => return Ok(Link::Tcp(stream)),
+            Secured::Ldaps(tls) => tls,
+            Secured::StartTls(tls) => {
+                start_tls(&mut stream).await?;
+                tls
             }
         };
-        guarded.map_err(broken)
+        Ok(Link::Tls(Box::new(tls.secure(stream).await.map_err(failed)?)))
     }
+}
+
+/// A connection to a server.
+pub(super) enum Link {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+fn failed(why: impl std::fmt::Display) -> Failure {
+    Failure::Host(format!("cannot connect: {why}"))
 }
 
 /// Without TCP_NODELAY the first operation would wait for a delayed acknowledgement.

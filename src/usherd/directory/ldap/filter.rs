@@ -56,6 +56,15 @@ fn fill(template: &str, dn: &str, user: &str) -> String {
     filled + rest
 }
 
+/// Whoever could log in: the same with any value.
+pub(super) fn of_anybody(filter: Option<&Filter>, logins: &[String]) -> String {
+    let present: String = logins.iter().map(|attribute| format!("({attribute}=*)")).collect();
+    match filter {
+        None => format!("(|{present})"),
+        Some(filter) => format!("(&{}(|{present}))", filter.as_str()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{of_groups, of_user};

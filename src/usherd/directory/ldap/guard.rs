@@ -27,7 +27,7 @@ use super::endpoint::plain;
 /// Longest message; the entry of a user with thousands of groups has a tenth of it.
 const MAX_MESSAGE: usize = 1 << 20;
 /// Most bytes that the messages of one search may have.
-const MAX_SEARCH: usize = 8 << 20;
+const MAX_SEARCH: usize = 4 << 20;
 /// Most messages of one search.
 const MAX_ANSWERS: usize = 10_000;
 /// Most requests without an answer.
@@ -35,6 +35,8 @@ const MAX_ASKED: usize = 1_024;
 
 /// How much is read at once, and kept for the next message.
 const CHUNK: usize = 16 << 10;
+
+const GIVEN_UP: &str = "the connection was given up";
 
 /// Why nothing more is let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,13 +82,16 @@ impl Guard {
         Ok((Self { task, ending }, theirs.into_std()?))
     }
 
-    pub(super) fn is_finished(&self) -> bool {
-        self.task.is_finished()
+    /// Why the connection ended, once it has.
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
     }
 
-    /// Where it stands why the connection ended, once it has.
-    pub(super) fn ending(&self) -> &Arc<OnceLock<Ending>> {
-        &self.ending
+    /// Ends the connection.
+    pub(super) fn dismiss(&self) {
+        // Unless it has ended for another reason before.
+        let _ = self.ending.set(Ending::because(GIVEN_UP));
+        self.task.abort();
     }
 }
 
@@ -118,7 +123,7 @@ async fn inward(
         let (passed, violation) = check(&mut buffer, dialogue);
         // What was right before something went wrong is still an answer.
         if client.write_all(buffer.get(..passed).unwrap_or_default()).await.is_err() {
-            return Ending::because("it was given up");
+            return Ending::because(GIVEN_UP);
         }
         buffer.drain(..passed);
         if let Some(violation) = violation {
@@ -170,7 +175,7 @@ async fn outward(
     let mut buffer = Zeroizing::new(Vec::with_capacity(CHUNK));
     loop {
         match client.read_buf(&mut *buffer).await {
-            Ok(0) | Err(_) => return Ending::because("it was given up"),
+            Ok(0) | Err(_) => return Ending::because(GIVEN_UP),
             Ok(_) => {}
         }
         let noted = match note(&buffer, dialogue) {
@@ -212,7 +217,7 @@ fn frame(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
     }
     let (_, content) = bytes.split_at_checked(header.length).unwrap_or_default();
     if header.content > MAX_MESSAGE {
-        let what = format!("a message of {} bytes (most: {MAX_MESSAGE})", header.content);
+        let what = format!("a message of {} bytes, more than {MAX_MESSAGE}", header.content);
         // Whom it answers is told by the id, which has up to six bytes.
         return match message::id(content) {
             None if content.len() < 6 => Ok(None),
@@ -243,7 +248,7 @@ impl From<Violation> for Ending {
             Violation::Wrong(what) => (what.to_owned(), None),
             Violation::TooMuch(what, id) => (what, id),
         };
-        Self { why: format!("the server sent {what} and was cut off"), too_much_for }
+        Self { why: format!("the server was cut off: it sent {what}"), too_much_for }
     }
 }
 

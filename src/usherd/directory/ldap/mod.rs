@@ -17,11 +17,14 @@ mod lanes;
 mod policy;
 mod pool;
 mod tls;
+mod walk;
 
 use std::pin::Pin;
 
 use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password};
+
+pub(in crate::directory) use self::walk::walk;
 
 use self::connection::Search;
 use self::eyes::Eyes;
@@ -213,3 +216,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

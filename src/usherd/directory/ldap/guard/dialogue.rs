@@ -73,10 +73,14 @@ impl Dialogue {
             (Asked::Search(count, bytes), Kind::Entry | Kind::Reference) => {
                 *count += 1;
                 *bytes += content.len();
-                if *count > MAX_ANSWERS || *bytes > MAX_SEARCH {
-                    let what = format!("{count} entries of {bytes} bytes for one search");
-                    return Err(Violation::TooMuch(what, Some(response.id)));
-                }
+                let too_much = if *count > MAX_ANSWERS {
+                    format!("more than {MAX_ANSWERS} messages for one search")
+                } else if *bytes > MAX_SEARCH {
+                    format!("more than {MAX_SEARCH} bytes for one search")
+                } else {
+                    return Ok(Verdict::Pass);
+                };
+                return Err(Violation::TooMuch(too_much, Some(response.id)));
             }
             _ => return Err(Violation::Wrong("an answer of another kind than the request's")),
         }

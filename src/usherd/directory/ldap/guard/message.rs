@@ -183,7 +183,7 @@ fn controls(list: &[u8], budget: &mut usize) -> Result<(), Violation> {
 
 fn spend(budget: &mut usize) -> Result<(), Violation> {
     *budget = budget.checked_sub(1).ok_or_else(|| {
-        Violation::TooMuch(format!("a message of more than {MAX_ELEMENTS} values"), None)
+        Violation::TooMuch(format!("more than {MAX_ELEMENTS} values in a message"), None)
     })?;
     Ok(())
 }
