@@ -122,8 +122,8 @@ impl Connection {
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
         let bind = self.ldap.with_controls(policy::request()).simple_bind(dn, password);
-        let bind = timeout(limit, bind).await;
-        self.bound(bind, limit)
+        let binding = timeout(limit, bind).await;
+        self.bound(binding, limit)
     }
 
     fn bound(

@@ -27,6 +27,15 @@ pub(super) fn of_user(filter: Option<&Filter>, logins: &[String], user: &str) ->
     }
 }
 
+/// Whoever could log in: the same with any value.
+pub(super) fn of_anybody(filter: Option<&Filter>, logins: &[String]) -> String {
+    let present: String = logins.iter().map(|attribute| format!("({attribute}=*)")).collect();
+    match filter {
+        None => format!("(|{present})"),
+        Some(filter) => format!("(&{}(|{present}))", filter.as_str()),
+    }
+}
+
 /// What matches the groups of any of these entries: `%d` is its DN, `%u` the user's name. Where
 /// they stand in a filter is a value's place (`config` has seen to that), so escaped they are a
 /// value there.
@@ -54,15 +63,6 @@ fn fill(template: &str, dn: &str, user: &str) -> String {
         rest = after;
     }
     filled + rest
-}
-
-/// Whoever could log in: the same with any value.
-pub(super) fn of_anybody(filter: Option<&Filter>, logins: &[String]) -> String {
-    let present: String = logins.iter().map(|attribute| format!("({attribute}=*)")).collect();
-    match filter {
-        None => format!("(|{present})"),
-        Some(filter) => format!("(&{}(|{present}))", filter.as_str()),
-    }
 }
 
 #[cfg(test)]
