@@ -25,6 +25,7 @@ mod config;
 mod demo;
 mod failover;
 mod groups;
+mod hostile;
 mod ldap;
 mod local;
 mod manual;

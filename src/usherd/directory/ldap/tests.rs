@@ -278,6 +278,25 @@ async fn entries_without_end_cost_the_connection_alone() {
 }
 
 #[tokio::test]
+async fn a_bind_that_is_given_up_takes_its_connection_with_it() {
+    for way in WAYS {
+        let (server, connection) = connect(way, to(BIND, |_| Answer::Send(Vec::new()))).await;
+        let mut connection = connection.unwrap();
+        let given_up = Duration::from_millis(600);
+        let bind = connection.bind("cn=alice", "secret", given_up).await;
+        assert!(matches!(bind, Err(Failure::Slow(_))), "{bind:?}");
+        assert_eq!(server.connections(), 1);
+        drop(connection);
+        let closed = async {
+            while server.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, closed).await.expect("the connection stays open");
+    }
+}
+
+#[tokio::test]
 async fn what_is_slipped_in_behind_the_answer_to_start_tls_is_never_an_answer() {
     let script =
         to(EXTENDED, |id| Answer::Send([extended_response(id), bind_response(1)].concat()));
