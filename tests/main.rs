@@ -16,6 +16,7 @@
 mod support;
 
 mod access;
+mod active_directory;
 mod architecture;
 mod cache;
 mod check;
@@ -23,13 +24,16 @@ mod client;
 mod config;
 mod demo;
 mod failover;
+mod groups;
 mod hostile;
 mod ldap;
 mod local;
 mod manual;
 mod outage;
+mod policy;
 mod protocol;
 mod reload;
+mod search;
 mod shield;
 mod sockets;
 mod tls;

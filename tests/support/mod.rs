@@ -9,6 +9,7 @@ pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod proxy;
+pub(crate) mod samba;
 pub(crate) mod slapd;
 pub(crate) mod wire;
 

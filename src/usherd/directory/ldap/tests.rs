@@ -26,6 +26,8 @@ fn search() -> Search {
         scope: Scope::Subtree,
         filter: "(uid=a)".to_owned(),
         attributes: vec!["mail".to_owned()],
+        most: 2,
+        may_be_absent: false,
     }
 }
 
