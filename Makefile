@@ -17,11 +17,12 @@ TARGET  = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl
 
-.PHONY: help demo test check build install
+.PHONY: help demo test bench check build install
 
 help:
 	@echo 'make demo      the whole daemon with sample users, without a server; ^C ends it'
 	@echo 'make test      all tests; as root on Debian it installs the servers that they need'
+	@echo 'make bench     what an answer from memory costs, beside what it should'
 	@echo 'make check     formatting, lints, documentation, dependencies'
 	@echo 'make build     the programs, for use'
 	@echo 'make install   ... into DESTDIR= prefix=/usr'
@@ -34,6 +35,9 @@ test:
 	tests/prerequisites
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
+
+bench:
+	$(CARGO) bench -p usherd --bench usherd
 
 check:
 	$(CARGO) fmt --all --check

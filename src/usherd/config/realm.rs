@@ -85,6 +85,7 @@ fn realm<'a>(
     };
     let rules = rules(kind, raw, findings);
     let metadata = metadata::metadata(raw, findings);
+    let (cache, shield) = (cache::cache(raw, findings), cache::shield(raw, findings));
     Some(Realm {
         name: realm.name.to_owned(),
         directory: directory?,
@@ -92,8 +93,8 @@ fn realm<'a>(
         reveal_account_state: raw.reveal_account_state.as_ref().is_some_and(|it| *it.get_ref()),
         rules,
         metadata,
-        cache: cache::cache(raw, findings),
-        shield: cache::shield(raw, findings),
+        cache,
+        shield,
     })
 }
 

@@ -7,24 +7,29 @@ use crate::config::{Metadata, MetadataValue};
 pub(super) fn shape(wanted: &[Metadata], user: &str, person: &Person) -> Vec<(String, String)> {
     let told = |item: &Metadata| {
         let value = match &item.value {
-            MetadataValue::Username => Some(user.to_owned()),
-            MetadataValue::Attribute { name, lowercase } => person
-                .values(name)
-                .next()
-                .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() }),
+            MetadataValue::Username => Some(harmless(user)),
+            MetadataValue::Attribute { name, lowercase } => {
+                let value = person.values(name).next().map(harmless);
+                value.map(|value| if *lowercase { value.to_lowercase() } else { value })
+            }
             MetadataValue::Groups { join } => {
                 let groups: Vec<&str> = person.groups().collect();
-                (!groups.is_empty()).then(|| groups.join(join))
+                (!groups.is_empty()).then(|| harmless(&groups.join(join)))
             }
         }?;
-        Some((item.name.clone(), harmless(&value)))
+        Some((item.name.clone(), value))
     };
     wanted.iter().filter_map(told).collect()
 }
 
 /// No control character leaves: one could end a header and begin another.
 pub(super) fn harmless(value: &str) -> String {
-    value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+    // Hardly any value has one.
+    if value.chars().any(char::is_control) {
+        value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+    } else {
+        value.to_owned()
+    }
 }
 
 #[cfg(test)]

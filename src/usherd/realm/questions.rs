@@ -50,8 +50,7 @@ impl Realm {
         deadline: Instant,
     ) -> Result<Option<Known<Arc<Person>>>, No> {
         let mut extra = self.extra(rules);
-        let now = Instant::now();
-        let (known, stale) = match self.cache.identity(name, now) {
+        let (known, stale) = match self.cache.identity(name, Instant::now()) {
             Who::Nobody => return Ok(None),
             Who::Fresh { identity, since, refresh } if identity.covers(&extra) => {
                 // Who asks for no password sees less than the user did.
@@ -73,7 +72,18 @@ impl Realm {
         extra.extend(others.take(usher_protocol::MAX_RULES));
         extra.sort_unstable();
         extra.dedup();
-        let asked = self.cache.asking();
+        // In a box: what is known should not carry the weight of what is not.
+        Box::pin(self.ask_who(name, extra, stale, deadline)).await
+    }
+
+    async fn ask_who(
+        self: &Arc<Self>,
+        name: &str,
+        extra: Vec<String>,
+        stale: Option<Known<Arc<Person>>>,
+        deadline: Instant,
+    ) -> Result<Option<Known<Arc<Person>>>, No> {
+        let (asked, now) = (self.cache.asking(), Instant::now());
         let key = (asked, name.to_owned(), extra.clone());
         let search = || Arc::clone(self).search(name.to_owned(), extra, asked);
         // Whoever has something else to tell need not wait to the very end.
@@ -134,15 +144,22 @@ impl Realm {
             None => Memory::Unknown,
         };
         match (memory, person.map(|person| person.source)) {
-            (Memory::Right(since), _) => {
-                return Ok(Known { fact: None, source: Source::Cache, since });
-            }
+            (Memory::Right(since), _) => Ok(Known { fact: None, source: Source::Cache, since }),
             // That no host answers has just been found out.
             (Memory::Offline(since), Some(Source::Stale)) => {
-                return Ok(Known { fact: None, source: Source::Stale, since });
+                Ok(Known { fact: None, source: Source::Stale, since })
             }
-            _ => {}
+            _ => Box::pin(self.ask_if_right(tried, person, memory, deadline)).await,
         }
+    }
+
+    async fn ask_if_right(
+        self: &Arc<Self>,
+        tried: &Try<'_>,
+        person: Option<&Known<Arc<Person>>>,
+        memory: Memory,
+        deadline: Instant,
+    ) -> Result<Known<Option<Warning>>, No> {
         let asked = self.cache.asking();
         let key = (asked, tried.name.to_owned(), tried.digest.clone());
         let bind = || {

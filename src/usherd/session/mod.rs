@@ -206,11 +206,11 @@ async fn answer(control: &Control, peer: Peer, request: Request, received: Insta
     let case = Case { control, peer, deadline };
     let reply = match request.call {
         Call::Authenticate(query, password) => {
-            let road = rules.realms.authenticate(&query, &password, deadline);
+            let road = pin!(rules.realms.authenticate(&query, &password, deadline));
             case.decide(&query, rules.access.authenticate.as_ref(), road).await
         }
         Call::Lookup(query) => {
-            let road = rules.realms.lookup(&query, deadline);
+            let road = pin!(rules.realms.lookup(&query, deadline));
             case.decide(&query, rules.access.lookup.as_ref(), road).await
         }
         Call::Status if peer.admin => control.status(received),
