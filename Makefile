@@ -12,10 +12,12 @@ mandir  = $(DESTDIR)$(prefix)/share/man
 bashdir = $(DESTDIR)$(prefix)/share/bash-completion/completions
 zshdir  = $(DESTDIR)$(prefix)/share/zsh/site-functions
 fishdir = $(DESTDIR)$(prefix)/share/fish/vendor_completions.d
+# Debian's place for httpd's modules; Fedora's is $(prefix)/lib64/httpd/modules.
+httpd_modules = $(DESTDIR)$(prefix)/lib/apache2/modules
 
 TARGET  = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
-PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl
+PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl $(RELEASE)/libmod_usher.so
 
 .PHONY: help demo test bench check build install
 
@@ -24,7 +26,7 @@ help:
 	@echo 'make test      all tests; as root on Debian it installs the servers that they need'
 	@echo 'make bench     what an answer from memory costs, beside what it should'
 	@echo 'make check     formatting, lints, documentation, dependencies'
-	@echo 'make build     the programs, for use'
+	@echo 'make build     the programs and the module for Apache httpd, for use'
 	@echo 'make install   ... into DESTDIR= prefix=/usr'
 
 demo:
@@ -33,7 +35,7 @@ demo:
 # The tests would build the programs too; here it shows what takes the time.
 test:
 	tests/prerequisites
-	$(CARGO) build --workspace --bins
+	$(CARGO) build --workspace --bins --lib
 	$(CARGO) test --workspace
 
 bench:
@@ -46,7 +48,7 @@ check:
 	$(CARGO) deny check --hide-inclusion-graph bans licenses sources
 
 build:
-	$(CARGO) build --release -p usherd -p usherctl
+	$(CARGO) build --release -p usherd -p usherctl -p mod_usher
 
 $(PROGRAMS) &:
 	$(MAKE) build
@@ -55,6 +57,7 @@ $(PROGRAMS) &:
 install: $(PROGRAMS)
 	$(INSTALL) -D -m 755 $(RELEASE)/usherd $(sbindir)/usherd
 	$(INSTALL) -D -m 755 $(RELEASE)/usherctl $(bindir)/usherctl
+	$(INSTALL) -D -m 644 $(RELEASE)/libmod_usher.so $(httpd_modules)/mod_usher.so
 	for page in man/*.[1-9]; do \
 	    $(INSTALL) -D -m 644 $$page $(mandir)/man$${page##*.}/$${page##*/} || exit 1; \
 	done

@@ -148,9 +148,8 @@ fn a_fresh_password_is_right_while_no_host_answers() {
 fn a_hanging_host_is_waited_for_and_what_was_known_is_told_before_the_time_is_up() {
     let slapd = Slapd::start();
     let cache = "[realm.corp.cache]\nttl = \"1ms\"\noffline_authentication = \"1h\"\n";
-    let listen = LISTEN;
     let realm = slapd.realm();
-    let daemon = Daemon::start(&format!("{realm}{cache}{listen}request_timeout = \"1s\"\n"));
+    let daemon = Daemon::start(&format!("{realm}{cache}{LISTEN}request_timeout = \"1s\"\n"));
     daemon.authenticate("alice", "alice-secret").is_granted();
     slapd.pause();
     let granted = daemon.authenticate("alice", "alice-secret");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::daemon::Daemon;
 use crate::support::load::Load;
 use crate::support::proxy::Proxy;
-use crate::support::slapd::{Slapd, realm};
+use crate::support::slapd::{More, Slapd, realm};
 use crate::support::until_true;
 
 /// Nothing is remembered: each request goes to a directory.
@@ -82,7 +82,7 @@ fn a_first_host_that_was_never_there_costs_nothing() {
 
 #[test]
 fn connections_that_a_server_closes_when_idle_cost_no_request() {
-    let server = Slapd::start_with("idletimeout 1\n");
+    let server = Slapd::start_with(More { head: "idletimeout 1\n", ..More::default() });
     let pool = "pool = { idle_probe = \"10m\", bind_lanes = 4 }\n";
     let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", server.realm()));
     for round in 0..3 {

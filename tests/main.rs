@@ -16,6 +16,8 @@
 mod support;
 
 mod access;
+mod active_directory;
+mod apache;
 mod architecture;
 mod cache;
 mod check;
@@ -23,12 +25,17 @@ mod client;
 mod config;
 mod demo;
 mod failover;
+mod groups;
+mod headers;
+mod hostile;
 mod ldap;
 mod local;
 mod manual;
 mod outage;
+mod policy;
 mod protocol;
 mod reload;
+mod search;
 mod shield;
 mod sockets;
 mod tls;

@@ -123,10 +123,16 @@ class Answer:
         return {"outcome": outcome} | (self.refusal() if EXIT[outcome] else self.identity())
 
     def identity(self):
-        return {"user": self.text(), "realm": self.text(),
-                "metadata": dict(self.vector(lambda: (self.text(), self.text()))),
-                "groups": self.vector(self.text),
-                "source": ["directory", "cache", "stale"][self.number()], "age_s": self.number()}
+        identity = {"user": self.text(), "realm": self.text(),
+                    "metadata": dict(self.vector(lambda: (self.text(), self.text()))),
+                    "groups": self.vector(self.text),
+                    "source": ["directory", "cache", "stale"][self.number()],
+                    "age_s": self.number()}
+        warning = self.option(self.warning)
+        return identity if warning is None else identity | {"warning": warning}
+
+    def warning(self):
+        return {["password_expires_s", "grace_logins"][self.number()]: self.number()}
 
     def refusal(self):
         refusal = {"reason": REASONS[self.number()], "message": self.text()}

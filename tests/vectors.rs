@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use usher_protocol::frame::{self, HEADER, Message};
 use usher_protocol::{
     Answer, CacheStatus, Call, Counters, HostState, HostStatus, Identity, Password, Query,
-    RealmStatus, Reason, Refusal, Reply, Request, ShieldStatus, Source, Status, Verdict,
+    RealmStatus, Reason, Refusal, Reply, Request, ShieldStatus, Source, Status, Verdict, Warning,
 };
 
 use crate::support::process;
@@ -148,6 +148,8 @@ fn verdicts() -> Vec<(String, Answer)> {
         verdict("granted.cache", 2, Verdict::Granted(identity(Source::Cache, 299))),
         verdict("found", 3, Verdict::Found(identity(Source::Stale, 70_000))),
         verdict("found.bare", 4, Verdict::Found(bare_identity())),
+        verdict("granted.expires", 13, warned(Warning::PasswordExpires(86_400))),
+        verdict("granted.grace", 14, warned(Warning::GraceLogins(2))),
         verdict("denied.throttled", 5, Verdict::Denied(throttled())),
         verdict("not_found", 6, Verdict::NotFound(because(Reason::NoSuchUser))),
         verdict("unavailable", 7, Verdict::Unavailable(because(Reason::NoHost))),
@@ -181,7 +183,12 @@ fn identity(source: Source, age_s: u64) -> Identity {
         groups: vec!["dev".to_owned(), "ops".to_owned()],
         source,
         age_s,
+        warning: None,
     }
+}
+
+fn warned(warning: Warning) -> Verdict {
+    Verdict::Granted(Identity { warning: Some(warning), ..bare_identity() })
 }
 
 fn bare_identity() -> Identity {
@@ -263,6 +270,13 @@ fn verdict_as_json(verdict: &Verdict) -> Value {
         json["groups"] = json!(identity.groups);
         json["source"] = json!(identity.source.as_str());
         json["age_s"] = json!(identity.age_s);
+        match identity.warning {
+            Some(Warning::PasswordExpires(seconds)) => {
+                json["warning"] = json!({ "password_expires_s": seconds });
+            }
+            Some(Warning::GraceLogins(count)) => json["warning"] = json!({ "grace_logins": count }),
+            None => {}
+        }
     }
     if let Some(refusal) = verdict.refusal() {
         json["reason"] = json!(refusal.reason.as_str());

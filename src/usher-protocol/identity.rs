@@ -16,6 +16,18 @@ pub struct Identity {
     pub source: Source,
     /// Seconds since the directory said the oldest part of it.
     pub age_s: u64,
+    /// What the directory had to say about the password, when it was asked for this very answer.
+    pub warning: Option<Warning>,
+}
+
+/// What a directory says about a password that is right. The order of the variants is part of
+/// the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Warning {
+    /// It expires in so many seconds.
+    PasswordExpires(u64),
+    /// It has expired, and is taken only so many times more.
+    GraceLogins(u32),
 }
 
 /// Where an identity comes from. The order of the variants is part of the protocol.

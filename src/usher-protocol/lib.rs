@@ -77,6 +77,11 @@
 //!            groups: Vec<String>
 //!            source: Source               0 directory, 1 cache, 2 stale
 //!            age_s: u64                   seconds since the directory said the oldest part of it
+//!            warning: Option<Warning>     about the password, if the directory was asked about
+//!                                         it for this very answer and had to say something
+//!
+//! Warning    0 PasswordExpires(u64)       the password expires in so many seconds
+//!            1 GraceLogins(u32)           it has expired, and is taken only so many times more
 //!
 //! Refusal    reason: Reason               a number, see the list in [`Reason`]
 //!            message: String              one line for people
@@ -97,7 +102,7 @@ mod request;
 mod status;
 
 pub use answer::{Answer, Reason, Refusal, Reply, Verdict};
-pub use identity::{Identity, Source};
+pub use identity::{Identity, Source, Warning};
 pub use password::Password;
 pub use request::{Call, Query, Request};
 pub use status::{CacheStatus, Counters, HostState, HostStatus, RealmStatus, ShieldStatus, Status};

@@ -13,11 +13,17 @@ use super::repository;
 
 /// The path of one of our programs, of the same profile as the tests.
 pub(crate) fn program(name: &str) -> &'static Path {
-    static PROGRAMS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    PROGRAMS
-        .get_or_init(build)
-        .get(name)
-        .unwrap_or_else(|| panic!("the workspace builds no program {name}"))
+    built(name)
+}
+
+/// The path of the module for Apache httpd.
+pub(crate) fn module() -> &'static Path {
+    built("mod_usher")
+}
+
+fn built(name: &str) -> &'static Path {
+    static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(build).get(name).unwrap_or_else(|| panic!("the workspace builds no {name}"))
 }
 
 /// Runs one of our programs to its end.
@@ -29,8 +35,15 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
 fn build() -> HashMap<String, PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(repository());
-    cargo.args(["build", "--quiet", "--workspace", "--bins"]);
+    cargo.args(["build", "--quiet", "--workspace", "--bins", "--lib"]);
     cargo.arg("--message-format=json-render-diagnostics");
+    // What cargo tells the tests of their own package would make some libraries build again.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name.as_ref());
+        }
+    }
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
@@ -41,10 +54,18 @@ fn build() -> HashMap<String, PathBuf> {
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter_map(|message| {
-            let path = PathBuf::from(message.get("executable")?.as_str()?);
-            Some((message["target"]["name"].as_str()?.to_owned(), path))
+            let name = message["target"]["name"].as_str()?.to_owned();
+            Some((name, PathBuf::from(output_of(&message)?)))
         })
         .collect()
+}
+
+/// The program, or the module to be loaded, that cargo says it has built.
+fn output_of(message: &Value) -> Option<&str> {
+    let files = message.get("filenames")?.as_array()?;
+    let module = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".so"));
+    let is_module = message["target"]["kind"].as_array()?.iter().any(|kind| kind == "cdylib");
+    if is_module { module } else { message.get("executable")?.as_str() }
 }
 
 /// The path of a program of the system. A missing one is a failure, never a test less.

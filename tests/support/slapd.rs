@@ -1,5 +1,6 @@
 //! OpenLDAP's server, run by hand on a loopback port, with everything in a temporary folder.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -21,27 +22,44 @@ const CONFIGURATION: &str = r#"
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+include /etc/ldap/schema/nis.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
 moduleload memberof.la
-@TLS@
+# Does nothing unless the database has the overlay.
+moduleload ppolicy.la
+@HEAD@
 database mdb
 suffix "dc=example,dc=com"
 directory @DIR@/db
 maxsize 67108864
 index objectClass,uid,mail eq
+@ACCESS@
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
+@MORE@
 "#;
 
-/// Where accounts are locked: what to load, what to add to the configuration, and the policy.
-const PPOLICY: [&str; 3] = [
-    "moduleload ppolicy.la\n",
+/// Where accounts are locked: what to add to the configuration, and the policy.
+const PPOLICY: [&str; 2] = [
     "rootdn \"cn=manager,dc=example,dc=com\"\noverlay ppolicy\nppolicy_default \"cn=policy,dc=example,dc=com\"\n",
     "dn: cn=policy,dc=example,dc=com\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\n\
      pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: @FAILURES@\n\n",
 ];
+
+/// What a server has beyond the users of [`ldif`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct More<'a> {
+    /// Lines of its configuration before its database.
+    pub(crate) head: &'a str,
+    /// Rules of access that stand before the others.
+    pub(crate) access: &'a str,
+    /// Further lines of its database's configuration.
+    pub(crate) configuration: &'a str,
+    /// Further entries.
+    pub(crate) ldif: &'a str,
+}
 
 /// A directory server with the users of [`ldif`].
 #[derive(Debug)]
@@ -64,12 +82,12 @@ pub(crate) struct Operations {
 impl Slapd {
     /// A running server.
     pub(crate) fn start() -> Self {
-        Self::start_with("")
+        Self::start_with(More::default())
     }
 
-    /// A running server with these lines in its configuration.
-    pub(crate) fn start_with(lines: &str) -> Self {
-        let mut slapd = Self::configured(lines);
+    /// A running server that has more.
+    pub(crate) fn start_with(more: More<'_>) -> Self {
+        let mut slapd = Self::prepared(more);
         slapd.start_anywhere();
         slapd
     }
@@ -98,27 +116,27 @@ impl Slapd {
 
     /// As [`Self::stopped`], with these lines in its configuration.
     pub(crate) fn configured(lines: &str) -> Self {
-        Self::prepared(&CONFIGURATION.replace("@TLS@", lines), "")
+        Self::prepared(More { head: lines, ..More::default() })
     }
 
     /// A running server that locks an account for ever after so many wrong passwords.
     pub(crate) fn that_locks_after(failures: usize) -> Self {
-        let [module, overlay, policy] = PPOLICY;
-        let module = format!("{module}moduleload memberof.la\n");
-        let configuration = CONFIGURATION.replace("moduleload memberof.la\n", &module) + overlay;
-        let policy = policy.replace("@FAILURES@", &failures.to_string());
-        let mut slapd = Self::prepared(&configuration.replace("@TLS@", ""), &policy);
-        slapd.start_anywhere();
-        slapd
+        let [configuration, policy] = PPOLICY;
+        let ldif = policy.replace("@FAILURES@", &failures.to_string());
+        Self::start_with(More { configuration, ldif: &ldif, ..More::default() })
     }
 
-    fn prepared(configuration: &str, more: &str) -> Self {
+    fn prepared(more: More<'_>) -> Self {
         let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
-        let configuration = configuration.replace("@DIR@", &folder.path().to_string_lossy());
+        let configuration = CONFIGURATION
+            .replace("@HEAD@", more.head)
+            .replace("@ACCESS@", more.access)
+            .replace("@MORE@", more.configuration)
+            .replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
         let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
-        slapd.load(more);
+        slapd.load(more.ldif);
         slapd
     }
 
@@ -156,9 +174,15 @@ impl Slapd {
         let ready = text_of(&log).matches("slapd starting").count() + 1;
         let mut slapd = Command::new(installed("slapd", PACKAGE));
         slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", "stats", "-h"]);
-        let tls =
-            self.tls_port.map(|port| format!("ldaps://127.0.0.1:{port} ldaps://[::1]:{port}"));
-        slapd.arg(format!("{} {} {}", self.url(), self.ldapi_url(), tls.unwrap_or_default()));
+        let mut urls = format!("{} {}", self.url(), self.ldapi_url());
+        if let Some(port) = self.tls_port {
+            write!(urls, " ldaps://127.0.0.1:{port}").expect("a String");
+            // Not every machine has IPv6; one test asks for it.
+            if TcpListener::bind("[::1]:0").is_ok() {
+                write!(urls, " ldaps://[::1]:{port}").expect("a String");
+            }
+        }
+        slapd.arg(urls);
         let mut process = Process::start(slapd, &log);
         let started = until("slapd", || {
             if text_of(&log).matches("slapd starting").count() == ready {

@@ -78,6 +78,7 @@ fn learn(cache: &Cache<Person>, digester: &Digester, number: usize, now: Instant
         username: name.clone(),
         attributes,
         groups: vec!["dev".to_owned(), "staff".to_owned()],
+        filters: Vec::new(),
         barred: None,
     };
     let texts = entry.attributes.iter().map(|(name, values)| name.len() + values[0].len());

@@ -6,8 +6,10 @@
 
 mod access;
 mod account;
+mod active_directory;
 mod cache;
 mod filter;
+mod groups;
 mod host;
 mod hosts;
 mod ldap;

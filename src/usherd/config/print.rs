@@ -6,8 +6,9 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Cache, Case, CertificateChecks, Directory, Host, Ldap, Listen, Metadata,
-    MetadataValue, Origin, Peers, Pool, Realm, Scope, Security, Settings, Shield, StripDomain, Tls,
+    Account, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Host, Ldap, Listen,
+    Metadata, MetadataValue, Origin, Peers, Pool, Realm, Scope, Security, Settings, Shield,
+    StripDomain, Tls, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -75,11 +76,11 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     };
     writeln!(out, "domains = {}", list(&realm.usernames.domains))?;
     writeln!(out, "strip_domain = \"{strip}\"\ncase = \"{case}\"")?;
+    writeln!(out, "reveal_account_state = {}", realm.reveal_account_state)?;
     if let Directory::Ldap(directory) = &realm.directory {
         pool(out, &table, &directory.pool)?;
-        if let Some(groups) = &directory.groups {
-            writeln!(out, "\n[{table}.groups]\nattribute = {}", text(&groups.attribute))?;
-            writeln!(out, "name_attribute = {}", text(&groups.name_attribute))?;
+        if let Some(directory) = &directory.groups {
+            groups(out, &table, directory)?;
         }
     }
     let rules: Vec<_> = realm.rules.iter().map(|rule| &rule.text).collect();
@@ -115,15 +116,13 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
         Security::Ldaps(_) => "ldaps",
         Security::StartTls(_) => "start_tls",
     };
-    let scope = match ldap.scope {
-        Scope::Base => "base",
-        Scope::OneLevel => "onelevel",
-        Scope::Subtree => "subtree",
-    };
     let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
     writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
     if let Some(used) = ldap.security.tls() {
         tls(out, used)?;
+    }
+    if ldap.active_directory {
+        writeln!(out, "directory = \"active_directory\"")?;
     }
     if ldap.account == Account::External {
         writeln!(out, "sasl = \"external\"")?;
@@ -136,13 +135,25 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
         };
         writeln!(out, "account = {}\npassword = {password}", text(dn))?;
     }
-    writeln!(out, "base_dn = {}", text(&ldap.base_dn))?;
+    match &ldap.users {
+        Users::Below { base_dn, scope } => {
+            writeln!(out, "base_dn = {}\nsearch_scope = \"{}\"", text(base_dn), word(*scope))?;
+        }
+        Users::At(template) => writeln!(out, "user_dn = {}", text(template))?,
+    }
     if let Some(filter) = &ldap.filter {
         writeln!(out, "filter = {}", text(filter.as_str()))?;
     }
-    writeln!(out, "search_scope = \"{scope}\"")?;
     writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
     writeln!(out, "referrals = \"ignore\"")
+}
+
+fn word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Base => "base",
+        Scope::OneLevel => "onelevel",
+        Scope::Subtree => "subtree",
+    }
 }
 
 fn tls(out: &mut String, tls: &Tls) -> fmt::Result {
@@ -187,6 +198,17 @@ fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {
     writeln!(out, "hedge_after = \"{}\"", show_duration(pool.hedge_after))?;
     writeln!(out, "idle_probe = \"{}\"", show_duration(pool.idle_probe))?;
     writeln!(out, "max_age = \"{}\"", show_duration(pool.max_age))
+}
+
+fn groups(out: &mut String, table: &str, groups: &Groups) -> fmt::Result {
+    writeln!(out, "\n[{table}.groups]")?;
+    match &groups.source {
+        GroupSource::Attribute(attribute) => writeln!(out, "attribute = {}", text(attribute))?,
+        GroupSource::Search { base_dn, filter } => {
+            writeln!(out, "base_dn = {}\nfilter = {}", text(base_dn), text(filter.as_str()))?;
+        }
+    }
+    writeln!(out, "name_attribute = {}\nnested = {}", text(&groups.name_attribute), groups.nested)
 }
 
 fn metadata(out: &mut String, metadata: &Metadata) -> fmt::Result {

@@ -75,6 +75,8 @@ pub struct Realm {
     pub directory: Directory,
     /// How a user may be spelled.
     pub usernames: Usernames,
+    /// Whether the state of an account is told to those who may not know its password.
+    pub reveal_account_state: bool,
     /// All must hold for every request.
     pub rules: Vec<Rule>,
     /// What is told of a user, in this order.
@@ -211,18 +213,39 @@ pub struct Ldap {
     pub security: Security,
     /// Who searches.
     pub account: Account,
-    /// Where users are searched.
-    pub base_dn: String,
+    /// Whether the servers are Active Directory's domain controllers.
+    pub active_directory: bool,
+    /// Where users are.
+    pub users: Users,
     /// Which entries are users; none: all.
     pub filter: Option<Filter>,
-    /// How deep below the base.
-    pub scope: Scope,
     /// The attributes that hold a login; any may match, the first is told. At least one.
     pub login_attributes: Vec<String>,
     /// Where a user's groups stand.
     pub groups: Option<Groups>,
     /// How many connections, and how long to wait for them.
     pub pool: Pool,
+}
+
+impl Ldap {
+    /// Whether nobody but the user can read the user's entry, once the password was right.
+    pub fn users_read_themselves(&self) -> bool {
+        matches!(self.users, Users::At(_)) && self.account == Account::Anonymous
+    }
+}
+
+/// Where the entries of users are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// They are searched by a login attribute.
+    Below {
+        /// Where.
+        base_dn: String,
+        /// How deep below.
+        scope: Scope,
+    },
+    /// At this DN, with the user's name for `%u`.
+    At(String),
 }
 
 /// A server.
@@ -369,13 +392,29 @@ pub enum Scope {
     Subtree,
 }
 
-/// `[realm.NAME.groups]` by the user's own attribute.
+/// `[realm.NAME.groups]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Groups {
-    /// The attribute, such as `memberOf`.
-    pub attribute: String,
-    /// Where its values are DNs: the attribute of their first part that is the group's name.
+    /// Where groups are known.
+    pub source: GroupSource,
+    /// The attribute that is a group's name.
     pub name_attribute: String,
+    /// How many levels of groups that are in groups count too.
+    pub nested: usize,
+}
+
+/// Where groups are known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupSource {
+    /// In an attribute of whoever is in them, such as `memberOf`.
+    Attribute(String),
+    /// In entries of their own.
+    Search {
+        /// Where groups are searched, in the whole subtree.
+        base_dn: String,
+        /// What matches the groups of an entry: `%d` is its DN, `%u` the user's name.
+        filter: Filter,
+    },
 }
 
 /// `pool`.

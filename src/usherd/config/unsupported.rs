@@ -5,11 +5,7 @@
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
-use super::raw::{self, Format, Kind, Referrals, Whole, Word};
-
-/// Keys that are refused whatever they say.
-const REALM: [&str; 2] = ["directory", "user_dn"];
-const GROUPS: [&str; 2] = ["base_dn", "filter"];
+use super::raw::{self, Format, Kind, Referrals, Word};
 
 /// Values that are refused, with their spelling.
 const REFERRALS: [(Referrals, &str); 1] = [(Referrals::Follow, "follow")];
@@ -27,16 +23,10 @@ pub(super) fn in_file(file: &raw::File, findings: &mut Findings<'_>) {
     }
 }
 
-/// Refuses what a realm may not ask for. Values that mean "off" are let through.
+/// Refuses what a realm may not ask for.
 pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
-    keys("", realm.given(), &REALM, findings);
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
     words("format", realm.format.as_ref(), &FORMATS, findings);
-    off("reveal_account_state", realm.reveal_account_state.as_ref(), |on| !on, "false", findings);
-    if let Some(groups) = &realm.groups {
-        keys("groups.", groups.get_ref().given(), &GROUPS, findings);
-        off("groups.nested", groups.get_ref().nested.as_ref(), is_none, "0", findings);
-    }
 }
 
 /// The types of realm that can be built.
@@ -54,19 +44,6 @@ pub(super) fn kind(asked: Kind) -> Result<Supported, Fault> {
     }
 }
 
-fn keys(
-    table: &str,
-    given: Vec<(&'static str, raw::Span)>,
-    refused: &[&str],
-    findings: &mut Findings<'_>,
-) {
-    for (key, at) in given {
-        if refused.contains(&key) {
-            findings.refuse_what_else(at, Fault::new(told(&format!("{table}{key}"))));
-        }
-    }
-}
-
 fn words<T: Copy + PartialEq>(
     key: &str,
     given: Option<&Spanned<Word<T>>>,
@@ -77,22 +54,4 @@ fn words<T: Copy + PartialEq>(
     if let Some((_, word)) = refused.iter().find(|(value, _)| *value == given.get_ref().0) {
         findings.refuse_what_else(given.span(), Fault::new(format!("{key} {}", told(word))));
     }
-}
-
-fn off<T>(
-    key: &str,
-    given: Option<&Spanned<T>>,
-    is_off: impl FnOnce(&T) -> bool,
-    off: &str,
-    findings: &mut Findings<'_>,
-) {
-    let Some(given) = given else { return };
-    if !is_off(given.get_ref()) {
-        let fault = Fault::new(told(key)).hint(format!("{off} turns it off"));
-        findings.refuse_what_else(given.span(), fault);
-    }
-}
-
-fn is_none(count: &Whole) -> bool {
-    count.0 == 0
 }

@@ -10,9 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use usher_protocol::{HostStatus, Password, Reason};
+use usher_protocol::{HostStatus, Password, Reason, Warning};
 
-pub use entry::{Attributes, Entry};
+pub use entry::{Attributes, Entry, Wanted};
 
 use crate::config;
 
@@ -21,11 +21,11 @@ pub type Saying<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 
 /// A place where users are.
 pub trait Directory: Send + Sync {
-    /// Looks for the one entry of `user` and reads `attributes` of it.
+    /// Looks for the one entry of `user` and what is wanted of it.
     fn find<'a>(
         &'a self,
         user: &'a str,
-        attributes: &'a [String],
+        wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, Found>;
 
@@ -36,6 +36,17 @@ pub trait Directory: Send + Sync {
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification>;
+
+    /// Tries the password of `user` and then looks for the entry with the user's own eyes, where
+    /// nobody else may see it; there it stands for `find` and `verify`. Nobody is found unless the
+    /// password is right.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)>;
 
     /// Takes as long as `verify` where that is slow by design, so that time tells nobody which
     /// names exist.
@@ -69,12 +80,14 @@ pub enum Found {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {
-    /// It is right.
-    Right,
+    /// It is right; the directory may have something to say about it.
+    Right(Option<Warning>),
     /// It is wrong.
     Wrong,
     /// It is right, and the account may not be used for this reason.
     Barred(Reason),
+    /// The account may not be used for this reason, be the password right or wrong.
+    Refused(Reason),
 }
 
 /// Nobody could be asked. Never a "no".

@@ -54,8 +54,7 @@ mod tests {
         attributes.add("mail", ["Alice@Example.COM".to_owned(), "second@x".to_owned()]);
         attributes.add("cn", ["Al\r\nX-Admin: 1\u{85}\u{7f}ice".to_owned()]);
         let groups = vec!["dev".to_owned(), "ops".to_owned()];
-        let entry =
-            Entry { id: String::new(), username: String::new(), attributes, groups, barred: None };
+        let entry = Entry { attributes, groups, ..Entry::default() };
         let told = shape(&wanted, "alice", &Person::new(&entry, &[]));
         let told: Vec<_> =
             told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -1,6 +1,7 @@
 //! Policy: one request, one answer. The road is composed here and nowhere else.
 
 mod commands;
+mod enter;
 mod flight;
 mod metadata;
 mod pace;
@@ -16,11 +17,12 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use usher_protocol::{Identity, Password, Query, Reason, Source};
+use usher_protocol::{Identity, Password, Query, Reason, Source, Warning};
 
 use crate::cache::{Asked, Cache, Digest, Digester};
-use crate::config::{self, Rule};
+use crate::config::{self, Rule, Test};
 use crate::directory::{self, Directory, Unavailable, Verification};
+use enter::{Question, Seen};
 use flight::Flight;
 use metadata::harmless;
 use pace::Pace;
@@ -35,8 +37,8 @@ pub use realms::Realms;
 struct Realm {
     settings: Arc<config::Realm>,
     directory: Arc<dyn Directory>,
-    /// The attributes that metadata and rules need.
-    attributes: Vec<String>,
+    /// The attributes and filters that metadata and rules need.
+    facts: Vec<String>,
     cache: Cache<Person>,
     shield: Arc<Shield>,
     pace: Pace,
@@ -45,6 +47,7 @@ struct Realm {
     digester: Digester,
     searches: Flight<(Asked, String, Vec<String>), Result<Searched, No>>,
     binds: Flight<(Asked, String, Digest), Result<Verification, No>>,
+    entries: Flight<Question, Result<Seen, No>>,
     /// How long a directory is asked, whoever still waits.
     patience: Duration,
 }
@@ -79,21 +82,16 @@ const NOBODY: &str = "no such user";
 
 impl Realm {
     fn open(settings: &Arc<config::Realm>, patience: Duration) -> Result<Self, String> {
-        let mut attributes: Vec<String> = Vec::new();
         let told = settings.metadata.iter().filter_map(|item| match &item.value {
-            config::MetadataValue::Attribute { name, .. } => Some(name.as_str()),
+            config::MetadataValue::Attribute { name, .. } => Some(name.clone()),
             config::MetadataValue::Username | config::MetadataValue::Groups { .. } => None,
         });
-        for name in told.chain(settings.rules.iter().filter_map(rules::attribute)) {
-            if !attributes.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                attributes.push(name.to_owned());
-            }
-        }
+        let facts = told.chain(settings.rules.iter().filter_map(rules::fact)).collect();
         let negative_ttl = settings.cache.negative_ttl;
         Ok(Self {
             settings: Arc::clone(settings),
             directory: directory::open(settings)?,
-            attributes,
+            facts,
             cache: Cache::new(&settings.cache),
             shield: Shield::new(&settings.shield, negative_ttl, Instant::now()),
             pace: Pace::new(),
@@ -101,6 +99,7 @@ impl Realm {
             digester: Digester::new().map_err(|error| format!("no random bytes: {error}"))?,
             searches: Flight::new(),
             binds: Flight::new(),
+            entries: Flight::new(),
             // A little less than the request has, so that the cause arrives in time.
             patience: patience - patience / 20,
         })
@@ -113,7 +112,7 @@ impl Realm {
         query: &Query,
         deadline: Instant,
     ) -> Result<Identity, No> {
-        let rules = parse_rules(query)?;
+        let rules = self.rules_of(query)?;
         let bytes = password.as_bytes();
         // RFC 4513 5.1.2: an empty password must never reach a bind.
         if bytes.is_empty() || bytes.contains(&0) || bytes.len() > usher_protocol::MAX_PASSWORD {
@@ -133,6 +132,10 @@ impl Realm {
                 Gate::Shut(left) => return Err(No::Throttled(left)),
             }
         }
+        if self.users_read_themselves() {
+            let (person, verified) = self.enter(&tried, &rules, deadline).await?;
+            return self.identity(&rules, &person, &verified);
+        }
         let person = self.find(&name, &rules, deadline).await?;
         let verified = self.verify(&tried, person.as_ref(), deadline).await?;
         let person = person.ok_or(No::BadCredentials(WRONG))?;
@@ -145,12 +148,12 @@ impl Realm {
         query: &Query,
         deadline: Instant,
     ) -> Result<Identity, No> {
-        let rules = parse_rules(query)?;
+        let rules = self.rules_of(query)?;
         let name = typed.canonical(&self.settings.usernames).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
         let person = self.find(&name, &rules, deadline).await?.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
-        self.identity(&rules, &person, &Known { fact: (), source, since })
+        self.identity(&rules, &person, &Known { fact: None, source, since })
     }
 
     /// What is told, if every rule holds.
@@ -158,7 +161,7 @@ impl Realm {
         &self,
         rules: &[Rule],
         person: &Known<Arc<Person>>,
-        verified: &Known<()>,
+        verified: &Known<Option<Warning>>,
     ) -> Result<Identity, No> {
         let sources = [person.source, verified.source];
         let since = person.since.min(verified.since);
@@ -180,11 +183,22 @@ impl Realm {
                 .find(|source| sources.contains(source))
                 .unwrap_or(Source::Cache),
             age_s: Instant::now().saturating_duration_since(since).as_secs(),
+            warning: verified.fact,
         })
     }
-}
 
-/// The rules that a request brings.
-fn parse_rules(query: &Query) -> Result<Vec<Rule>, No> {
-    query.require.iter().map(|text| Rule::parse(text).map_err(No::BadRequest)).collect()
+    /// The rules that a request brings.
+    fn rules_of(&self, query: &Query) -> Result<Vec<Rule>, No> {
+        let parse = |text: &String| {
+            let rule = Rule::parse(text).map_err(No::BadRequest)?;
+            match (&rule.test, &self.settings.directory) {
+                (Test::Filter(_), config::Directory::Local(_)) => Err(No::BadRequest(format!(
+                    "the realm {} has no LDAP directory to match filter= with",
+                    self.settings.name
+                ))),
+                _ => Ok(rule),
+            }
+        };
+        query.require.iter().map(parse).collect()
+    }
 }

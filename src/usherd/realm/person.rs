@@ -7,13 +7,15 @@ use crate::directory::{Attributes, Entry};
 
 /// What the directory said of a user: all texts one after the other, in two allocations however
 /// many attributes there are. In this order: the id, the user name, the names of the attributes
-/// that were asked for beside the realm's own, the groups, and each attribute with its values.
+/// and the filters that were wanted beside the realm's own, the filters that match, the groups,
+/// and each attribute with its values.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Person {
     text: Box<str>,
     /// Where each text ends; [`NAME`] is added where it is the name of an attribute.
     ends: Box<[u32]>,
     extra: u32,
+    filters: u32,
     groups: u32,
     barred: Option<Reason>,
 }
@@ -25,7 +27,8 @@ impl Person {
     /// Packs an entry; `extra` are the attributes that were asked for beside the realm's own.
     pub fn new(entry: &Entry, extra: &[String]) -> Self {
         let mut texts: Vec<(&str, u32)> = vec![(&entry.id, 0), (&entry.username, 0)];
-        texts.extend(extra.iter().chain(&entry.groups).map(|text| (text.as_str(), 0)));
+        let lists = extra.iter().chain(&entry.filters).chain(&entry.groups);
+        texts.extend(lists.map(|text| (text.as_str(), 0)));
         for (name, values) in entry.attributes.iter() {
             texts.push((name, NAME));
             texts.extend(values.iter().map(|value| (value.as_str(), 0)));
@@ -42,6 +45,7 @@ impl Person {
             text: text.into(),
             ends,
             extra: count(extra),
+            filters: count(&entry.filters),
             groups: count(&entry.groups),
             barred: entry.barred,
         }
@@ -63,6 +67,7 @@ impl Person {
             username: self.username().to_owned(),
             attributes,
             groups: self.groups().map(str::to_owned).collect(),
+            filters: self.filters().map(str::to_owned).collect(),
             barred: self.barred,
         }
     }
@@ -81,14 +86,20 @@ impl Person {
         self.texts().nth(1).map_or("", |(_, text)| text)
     }
 
-    /// The attributes that were asked for beside the realm's own.
+    /// The attributes and filters that were wanted beside the realm's own.
     pub(super) fn extra(&self) -> impl Iterator<Item = &str> {
         self.texts().skip(2).take(self.extra as usize).map(|(_, text)| text)
     }
 
+    /// The filters that were wanted and match.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &str> {
+        let before = 2 + self.extra as usize;
+        self.texts().skip(before).take(self.filters as usize).map(|(_, text)| text)
+    }
+
     /// The names of the groups.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        let before = 2 + self.extra as usize;
+        let before = 2 + self.extra as usize + self.filters as usize;
         self.texts().skip(before).take(self.groups as usize).map(|(_, text)| text)
     }
 
@@ -101,13 +112,13 @@ impl Person {
         rest.take_while(move |(is_name, _)| found && !is_name).map(|(_, value)| value)
     }
 
-    /// Whether each of these attributes was asked for.
+    /// Whether each of these attributes and filters was wanted.
     pub(super) fn covers(&self, extra: &[String]) -> bool {
         extra.iter().all(|name| self.extra().any(|known| known == name))
     }
 
     fn attributes(&self) -> impl Iterator<Item = (bool, &str)> {
-        self.texts().skip(2 + self.extra as usize + self.groups as usize)
+        self.texts().skip(2 + (self.extra + self.filters + self.groups) as usize)
     }
 
     fn texts(&self) -> impl Iterator<Item = (bool, &str)> {
@@ -152,11 +163,13 @@ mod tests {
                 username: "Alice".to_owned(),
                 attributes,
                 groups: texts(&groups),
+                filters: texts(&["(a=b)"]),
                 barred: Some(Reason::AccountDisabled),
             };
             let person = Person::new(&entry, &extra);
             assert_eq!(person.entry(), entry);
             assert_eq!((person.id(), person.username()), ("uid=alice", "Alice"));
+            assert!(person.filters().eq(["(a=b)"]));
             assert!(person.groups().eq(groups) && person.values("MAIL").eq(mail));
             assert!(person.values("sn").eq(["Müller"]) && person.values("cn").eq([""; 0]));
             assert!(person.covers(&extra) && !person.covers(&["title".to_owned()]));

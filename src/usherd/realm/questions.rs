@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
-use usher_protocol::{Password, Reason, Source};
+use usher_protocol::{Password, Reason, Source, Warning};
 
 use super::shield::{Gate, Guess, Outcome, Place};
 use super::{Known, No, Person, Realm, Searched, WRONG, rules};
@@ -49,11 +49,12 @@ impl Realm {
         rules: &[Rule],
         deadline: Instant,
     ) -> Result<Option<Known<Arc<Person>>>, No> {
-        let mut extra = self.extra_attributes(rules);
+        let mut extra = self.extra(rules);
         let (known, stale) = match self.cache.identity(name, Instant::now()) {
             Who::Nobody => return Ok(None),
             Who::Fresh { identity, since, refresh } if identity.covers(&extra) => {
-                if refresh {
+                // Who asks for no password sees less than the user did.
+                if refresh && !self.users_read_themselves() {
                     self.refresh(name, &identity);
                 }
                 return Ok(Some(Known { fact: identity, source: Source::Cache, since }));
@@ -65,8 +66,10 @@ impl Realm {
             Who::Fresh { identity, .. } | Who::Stale { identity, .. } => (Some(identity), None),
             Who::Unknown => (None, None),
         };
-        // One entry serves both this request and those that asked for other attributes.
-        extra.extend(known.iter().flat_map(|known| known.extra().map(str::to_owned)));
+        // One entry serves both this request and those that wanted something else, as long as that
+        // is not ever more.
+        let others = known.iter().flat_map(|known| known.extra().map(str::to_owned));
+        extra.extend(others.take(usher_protocol::MAX_RULES));
         extra.sort_unstable();
         extra.dedup();
         // In a box: what is known should not carry the weight of what is not.
@@ -111,9 +114,9 @@ impl Realm {
         extra: Vec<String>,
         asked: Asked,
     ) -> Result<Searched, No> {
-        let attributes: Vec<String> = self.attributes.iter().chain(&extra).cloned().collect();
+        let wanted = rules::wanted(self.facts.iter().chain(&extra));
         let deadline = Instant::now() + self.patience;
-        let found = self.directory.find(&name, &attributes, deadline).await;
+        let found = self.directory.find(&name, &wanted, deadline).await;
         let now = Instant::now();
         match found.map_err(No::Unavailable)? {
             Found::Nobody => {
@@ -135,16 +138,16 @@ impl Realm {
         tried: &Try<'_>,
         person: Option<&Known<Arc<Person>>>,
         deadline: Instant,
-    ) -> Result<Known<()>, No> {
+    ) -> Result<Known<Option<Warning>>, No> {
         let memory = match person {
             Some(_) => self.cache.password(tried.name, tried.digest, Instant::now()),
             None => Memory::Unknown,
         };
         match (memory, person.map(|person| person.source)) {
-            (Memory::Right(since), _) => Ok(Known { fact: (), source: Source::Cache, since }),
+            (Memory::Right(since), _) => Ok(Known { fact: None, source: Source::Cache, since }),
             // That no host answers has just been found out.
             (Memory::Offline(since), Some(Source::Stale)) => {
-                Ok(Known { fact: (), source: Source::Stale, since })
+                Ok(Known { fact: None, source: Source::Stale, since })
             }
             _ => Box::pin(self.ask_if_right(tried, person, memory, deadline)).await,
         }
@@ -156,7 +159,7 @@ impl Realm {
         person: Option<&Known<Arc<Person>>>,
         memory: Memory,
         deadline: Instant,
-    ) -> Result<Known<()>, No> {
+    ) -> Result<Known<Option<Warning>>, No> {
         let asked = self.cache.asking();
         let key = (asked, tried.name.to_owned(), tried.digest.clone());
         let bind = || {
@@ -175,15 +178,26 @@ impl Realm {
         };
         let said = self.in_time(self.binds.join(key, bind), deadline).await;
         match (said, memory) {
-            (Ok(Verification::Right), _) => {
-                Ok(Known { fact: (), source: Source::Directory, since: Instant::now() })
+            (Ok(verification), _) => {
+                let fact = self.admit(verification)?;
+                Ok(Known { fact, source: Source::Directory, since: Instant::now() })
             }
-            (Ok(Verification::Wrong), _) => Err(No::BadCredentials(WRONG)),
-            (Ok(Verification::Barred(reason)), _) => Err(No::Barred(reason)),
             (Err(no), Memory::Offline(since)) if no.is_silence() => {
-                Ok(Known { fact: (), source: Source::Stale, since })
+                Ok(Known { fact: None, source: Source::Stale, since })
             }
             (Err(no), _) => Err(no),
+        }
+    }
+
+    /// What may be told of the directory's verdict.
+    pub(super) fn admit(&self, verification: Verification) -> Result<Option<Warning>, No> {
+        match verification {
+            Verification::Right(warning) => Ok(warning),
+            Verification::Barred(reason) => Err(No::Barred(reason)),
+            Verification::Refused(reason) if self.settings.reveal_account_state => {
+                Err(No::Barred(reason))
+            }
+            Verification::Wrong | Verification::Refused(_) => Err(No::BadCredentials(WRONG)),
         }
     }
 
@@ -207,44 +221,48 @@ impl Realm {
         let deadline = Instant::now() + self.patience;
         let said = self.directory.verify(&person.entry(), &bind.password, deadline).await;
         let now = Instant::now();
-        let outcome = match &said {
-            Ok(Verification::Right) => Outcome::Right,
-            Ok(Verification::Wrong) => Outcome::Refused,
-            Ok(Verification::Barred(_)) => Outcome::Void,
-            Err(_) => Outcome::Unknown,
-        };
+        let outcome = outcome(&said);
         self.settle(place, outcome, &bind.name);
         if matches!(outcome, Outcome::Right | Outcome::Refused) {
             let fact = (bind.digest, outcome == Outcome::Right);
             self.cache.learn_password(&bind.name, person, fact, bind.asked, now);
         }
-        if outcome == Outcome::Refused {
-            self.pace.learn(bind.begun, now);
-            self.pace.keep(bind.begun).await;
-        }
+        self.keep_pace(&said, bind.begun).await;
         said.map_err(No::Unavailable)
     }
 
-    fn settle(&self, place: Place, outcome: Outcome, name: &str) {
+    /// What looks like a wrong password takes as long as one.
+    pub(super) async fn keep_pace(&self, said: &Result<Verification, Unavailable>, begun: Instant) {
+        if matches!(said, Ok(Verification::Wrong | Verification::Refused(_))) {
+            self.pace.learn(begun, Instant::now());
+            self.pace.keep(begun).await;
+        }
+    }
+
+    pub(super) fn settle(&self, place: Place, outcome: Outcome, name: &str) {
         if place.settle(outcome, Instant::now()) {
             let realm = &self.settings.name;
             tracing::warn!(realm, user = name, "too many wrong passwords: no more are tried");
         }
     }
 
-    /// Attributes that the request's rules look at and the realm's own do not, sorted.
-    fn extra_attributes(&self, rules: &[Rule]) -> Vec<String> {
-        let own =
-            |name: &&str| self.attributes.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let names = rules.iter().filter_map(rules::attribute).filter(|name| !own(name));
-        let mut extra: Vec<String> = names.map(str::to_ascii_lowercase).collect();
+    /// Attributes and filters that the request's rules look at and the realm's own do not, sorted.
+    pub(super) fn extra(&self, rules: &[Rule]) -> Vec<String> {
+        let own = |fact: &String| {
+            let is_name = !fact.starts_with('(');
+            let same =
+                |known: &String| known == fact || is_name && known.eq_ignore_ascii_case(fact);
+            self.facts.iter().any(same)
+        };
+        let facts = rules.iter().filter_map(rules::fact);
+        let mut extra: Vec<String> = facts.filter(|fact| !own(fact)).collect();
         extra.sort_unstable();
         extra.dedup();
         extra
     }
 
     /// Waits for shared work, but not past this request's deadline. The work goes on.
-    async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         work: impl Future<Output = Option<Result<T, No>>>,
         deadline: Instant,
@@ -271,9 +289,20 @@ impl Realm {
     }
 }
 
+/// What an answer of the directory means to the shield.
+pub(super) fn outcome(said: &Result<Verification, Unavailable>) -> Outcome {
+    match said {
+        Ok(Verification::Right(_)) => Outcome::Right,
+        Ok(Verification::Wrong) => Outcome::Refused,
+        Ok(Verification::Barred(_)) => Outcome::Void,
+        // Whether it was right is known to nobody.
+        Ok(Verification::Refused(_)) | Err(_) => Outcome::Unknown,
+    }
+}
+
 impl No {
     /// Whether no host answers. One that has too much to do just now is not silent.
-    fn is_silence(&self) -> bool {
+    pub(super) fn is_silence(&self) -> bool {
         matches!(self, Self::Unavailable(why) if why.reason != Reason::Overloaded)
     }
 }

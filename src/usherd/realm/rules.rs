@@ -2,6 +2,7 @@
 
 use super::person::Person;
 use crate::config::{Rule, Test};
+use crate::directory::Wanted;
 
 /// The first rule that does not hold.
 pub(super) fn broken<'a>(
@@ -18,6 +19,7 @@ fn holds(rule: &Rule, person: &Person) -> bool {
     match &rule.test {
         Test::Group(names) => person.groups().any(|has| is_one_of(names, has)),
         Test::Attribute { name, values } => person.values(name).any(|has| is_one_of(values, has)),
+        Test::Filter(filter) => person.filters().any(|it| it == filter.as_str()),
     }
 }
 
@@ -25,12 +27,22 @@ fn same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
-/// The attribute that a rule looks at.
-pub(super) fn attribute(rule: &Rule) -> Option<&str> {
+/// What a rule wants of an entry: an attribute, or a filter, which begins with a parenthesis.
+pub(super) fn fact(rule: &Rule) -> Option<String> {
     match &rule.test {
         Test::Group(_) => None,
-        Test::Attribute { name, .. } => Some(name),
+        Test::Attribute { name, .. } => Some(name.to_ascii_lowercase()),
+        Test::Filter(filter) => Some(filter.as_str().to_owned()),
     }
+}
+
+/// What is wanted of an entry so that these facts are known.
+pub(super) fn wanted<'a>(facts: impl Iterator<Item = &'a String>) -> Wanted {
+    let mut wanted = Wanted::default();
+    for fact in facts {
+        if fact.starts_with('(') { wanted.filter(fact) } else { wanted.attribute(fact) }
+    }
+    wanted
 }
 
 #[cfg(test)]
@@ -44,8 +56,8 @@ mod tests {
         let mut attributes = Attributes::default();
         attributes.add("employeeType", ["Staff".to_owned()]);
         let groups = vec!["dev".to_owned()];
-        let entry =
-            Entry { id: String::new(), username: String::new(), attributes, groups, barred: None };
+        let filters = vec!["(a=b)".to_owned()];
+        let entry = Entry { attributes, groups, filters, ..Entry::default() };
         let person = Person::new(&entry, &[]);
         for (text, holds) in [
             ("group=dev", true),
@@ -56,6 +68,9 @@ mod tests {
             ("attribute:employeeType=contractor|staff", true),
             ("attribute:employeeType=contractor", false),
             ("attribute:absent=staff", false),
+            ("filter=(a=b)", true),
+            ("filter=a=b", true),
+            ("filter=(a=c)", false),
         ] {
             let rule = Rule::parse(text).expect(text);
             assert_eq!(broken([&rule], &person).is_none(), holds, "{text}");

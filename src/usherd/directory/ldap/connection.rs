@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::Failure;
 use super::endpoint::Endpoint;
 use super::guard::Guard;
 use super::host::describe;
+use super::{Failure, filter, policy};
 use crate::config::{Account, Scope};
 
 /// A host that is silent for this long is suspect, even where a request had less time than an
@@ -27,6 +27,27 @@ pub(super) struct Search {
     pub(super) scope: Scope,
     pub(super) filter: String,
     pub(super) attributes: Vec<String>,
+    /// More entries than this are not waited for.
+    pub(super) most: usize,
+    /// Whether a base that does not exist is an answer, and no mistake of the configuration.
+    pub(super) may_be_absent: bool,
+}
+
+impl Search {
+    /// A search for one entry by its name, which may be gone: what it tells of these attributes,
+    /// if the filter matches it.
+    pub(super) fn of_entry<const N: usize>(dn: &str, filter: &str, attributes: [&str; N]) -> Self {
+        // No attributes at all are asked for by a name of their own (RFC 4511 section 4.5.1.8).
+        let attributes = if N == 0 { &["1.1"][..] } else { &attributes[..] };
+        Self {
+            base: dn.to_owned(),
+            scope: Scope::Base,
+            filter: filter.to_owned(),
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            most: 1,
+            may_be_absent: true,
+        }
+    }
 }
 
 /// A connection: ldap3, the task that drives it, and the guard between it and the server.
@@ -100,8 +121,9 @@ impl Connection {
         password: &str,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        let bind = timeout(limit, self.ldap.simple_bind(dn, password)).await;
-        self.bound(bind, limit)
+        let bind = self.ldap.with_controls(policy::request()).simple_bind(dn, password);
+        let binding = timeout(limit, bind).await;
+        self.bound(binding, limit)
     }
 
     fn bound(
@@ -116,7 +138,7 @@ impl Connection {
         }
     }
 
-    /// At most two entries: whoever matches a login is one, or too many.
+    /// At most one entry more than the search wants.
     pub(super) async fn search(
         &self,
         search: &Search,
@@ -138,12 +160,7 @@ impl Connection {
 
     /// Whether the server answers at all, whatever it says: it reads the rootDSE (RFC 4512 5.1).
     pub(super) async fn probe(&self, limit: Duration) -> Result<(), Failure> {
-        let root = Search {
-            base: String::new(),
-            scope: Scope::Base,
-            filter: "(objectClass=*)".to_owned(),
-            attributes: vec!["1.1".to_owned()],
-        };
+        let root = Search::of_entry("", filter::ANY, []);
         match self.search(&root, limit).await {
             Ok(_) | Err(Failure::Answer(_)) => Ok(()),
             Err(failure) => Err(failure),
@@ -181,13 +198,13 @@ impl Connection {
         search: &Search,
         id: &mut Option<u32>,
     ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
-        const MOST: usize = 2;
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::OneLevel => ldap3::Scope::OneLevel,
             Scope::Subtree => ldap3::Scope::Subtree,
         };
-        let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(2);
+        let limit = i32::try_from(search.most).unwrap_or(i32::MAX);
+        let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(limit);
         // Handles of one connection share it; their operations travel side by side.
         let mut ldap = self.ldap.clone();
         let mut stream = ldap
@@ -201,7 +218,7 @@ impl Connection {
                 continue;
             }
             entries.push(SearchEntry::construct(entry));
-            if entries.len() > MOST {
+            if entries.len() > search.most {
                 break;
             }
         }
@@ -218,10 +235,12 @@ fn judge(
     match result.rc {
         0 => Ok(entries),
         // sizeLimitExceeded, as asked for. With fewer entries the server has a limit of its own,
-        // and one entry would only look like the only one.
-        _ if entries.len() > 1 => Ok(entries),
+        // and what is missing would only look as if it were not there.
+        _ if entries.len() >= search.most => Ok(entries),
         // busy, unavailable, other: this host's trouble.
         1 | 51 | 52 | 80 => Err(Failure::Host(format!("search: {}", describe(result)))),
+        // noSuchObject, invalidDNSyntax.
+        32 | 34 if search.may_be_absent => Ok(Vec::new()),
         32 => Err(Failure::Answer(format!(
             "the base DN {:?} does not exist, or the account may not see it: {}",
             search.base,

@@ -1,16 +1,18 @@
 //! One host: its lanes, its health, and what is asked of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::{LdapResult, SearchEntry};
 use tokio::time::Instant;
 use usher_protocol::HostStatus;
 
-use super::Failure;
 use super::connection::{Connection, Search};
 use super::endpoint::Endpoint;
 use super::health::Health;
+use super::held::Held;
 use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
+use super::{Failure, policy};
 use crate::config;
 use crate::directory::Verification;
 
@@ -18,6 +20,7 @@ use crate::directory::Verification;
 pub(super) struct Host {
     endpoint: Endpoint,
     account: config::Account,
+    active_directory: bool,
     pub(super) pool: config::Pool,
     pub(super) searches: SearchLanes,
     pub(super) binds: BindLanes,
@@ -38,6 +41,7 @@ impl Host {
         Ok(Self {
             endpoint,
             account: settings.account.clone(),
+            active_directory: settings.active_directory,
             pool: settings.pool.clone(),
             searches: SearchLanes::new(settings.pool.search_lanes),
             binds: BindLanes::new(settings.pool.bind_lanes),
@@ -85,12 +89,12 @@ impl Host {
     /// bind goes out once more on a new one. A bind that takes long is given up as soon as the
     /// host turns out not to answer anybody.
     pub(super) async fn bind(
-        &self,
+        self: &Arc<Self>,
         dn: &str,
         password: &str,
         deadline: Instant,
-    ) -> Result<Verification, Failure> {
-        let _turn = self.binds.turn(deadline).await?;
+    ) -> Result<(Verification, Held), Failure> {
+        let turn = self.binds.turn(deadline).await?;
         let lane = self.binds.take();
         let result = match self.bind_once(lane, dn, password, deadline).await {
             Err(Failure::Lost(_) | Failure::Slow(_)) => {
@@ -101,7 +105,11 @@ impl Host {
             result => result,
         };
         self.note(&result);
-        result
+        let (result, lane) = result?;
+        let held = Held::new(Arc::clone(self), lane, turn);
+        let verification = policy::verification(&result, self.active_directory);
+        self.note(&verification);
+        Ok((verification?, held))
     }
 
     async fn bind_once(
@@ -110,7 +118,7 @@ impl Host {
         dn: &str,
         password: &str,
         deadline: Instant,
-    ) -> Result<Verification, Failure> {
+    ) -> Result<(LdapResult, Lane), Failure> {
         let mut lane = match lane {
             Some(lane) => lane,
             None => self.open(self.connect_limit(deadline)).await?,
@@ -121,8 +129,7 @@ impl Host {
             failure = self.silence() => return Err(failure),
         };
         lane.used(Instant::now());
-        self.binds.give_back(lane);
-        verification(&result)
+        Ok((result, lane))
     }
 
     /// Returns when the host, suspected after a while, has turned out to be down.
@@ -159,12 +166,12 @@ impl Host {
         self.pool.connect_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 
-    fn limit(&self, deadline: Instant) -> Duration {
+    pub(super) fn limit(&self, deadline: Instant) -> Duration {
         self.pool.operation_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 
     /// What an operation says of the host.
-    fn note<T>(&self, result: &Result<T, Failure>) {
+    pub(super) fn note<T>(&self, result: &Result<T, Failure>) {
         match result {
             Err(
                 failure @ (Failure::Host(_)
@@ -174,18 +181,6 @@ impl Host {
             ) => self.health.failed(failure),
             Ok(_) | Err(Failure::Answer(_) | Failure::Deadline(_) | Failure::Busy) => {}
         }
-    }
-}
-
-/// RFC 4511 4.2.2 and appendix A: which codes are the directory's "no".
-fn verification(result: &LdapResult) -> Result<Verification, Failure> {
-    match result.rc {
-        0 => Ok(Verification::Right),
-        // constraintViolation, noSuchObject, inappropriateAuthentication, invalidCredentials,
-        // insufficientAccessRights, unwillingToPerform: said of this user and this password.
-        19 | 32 | 48 | 49 | 50 | 53 => Ok(Verification::Wrong),
-        1 | 51 | 52 | 80 => Err(Failure::Host(format!("bind: {}", describe(result)))),
-        _ => Err(Failure::Answer(format!("bind: {}", describe(result)))),
     }
 }
 

@@ -12,6 +12,7 @@ use usher_protocol::{HostState, HostStatus, Reason};
 
 use super::Failure;
 use super::connection::Search;
+use super::held::Held;
 use super::host::Host;
 use super::keeper::keep;
 use crate::config;
@@ -72,18 +73,18 @@ impl Pool {
         }
     }
 
-    /// The verdict of the first host that answers. A refused password is an answer; nobody is
+    /// The verdict of the first host that answers, and the lane where it was given. A refused password is an answer; nobody is
     /// asked for a second opinion, and no two hosts at once: each may count it as a failure.
     pub(super) async fn bind(
         &self,
         dn: &str,
         password: &str,
         deadline: Instant,
-    ) -> Result<Verification, Unavailable> {
+    ) -> Result<(Verification, Held), Unavailable> {
         let (mut hosts, mut tried) = self.usable();
         for host in &mut hosts {
             match host.bind(dn, password, deadline).await {
-                Ok(verification) => return Ok(verification),
+                Ok(bound) => return Ok(bound),
                 Err(failure) => tried.failed(&host, &failure)?,
             }
         }

@@ -1,6 +1,7 @@
 //! Connections to servers that do what no server should, in plain text and under TLS.
 
 mod hostile;
+mod ranges;
 pub(super) mod wire;
 
 use std::time::Duration;
@@ -26,6 +27,8 @@ fn search() -> Search {
         scope: Scope::Subtree,
         filter: "(uid=a)".to_owned(),
         attributes: vec!["mail".to_owned()],
+        most: 2,
+        may_be_absent: false,
     }
 }
 
@@ -271,6 +274,25 @@ async fn entries_without_end_cost_the_connection_alone() {
             }
         };
         tokio::time::timeout(LIMIT, ended).await.expect("the connection goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_bind_that_is_given_up_takes_its_connection_with_it() {
+    for way in WAYS {
+        let (server, connection) = connect(way, to(BIND, |_| Answer::Send(Vec::new()))).await;
+        let mut connection = connection.unwrap();
+        let given_up = Duration::from_millis(600);
+        let bind = connection.bind("cn=alice", "secret", given_up).await;
+        assert!(matches!(bind, Err(Failure::Slow(_))), "{bind:?}");
+        assert_eq!(server.connections(), 1);
+        drop(connection);
+        let closed = async {
+            while server.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, closed).await.expect("the connection stays open");
     }
 }
 

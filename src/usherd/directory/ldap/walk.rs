@@ -11,7 +11,7 @@ use x509_cert::der::Decode;
 use super::connection::{Connection, Search};
 use super::endpoint::{Endpoint, Link};
 use super::{Failure, filter};
-use crate::config::{self, Scope};
+use crate::config::{self, Scope, Users};
 use crate::directory::Walk;
 
 /// Tries each host of a realm.
@@ -49,28 +49,38 @@ async fn walk_to(
     connection.bind_account(&settings.account, operation).await?;
     steps.push(format!("bound{} in {}", whom(&settings.account), took(began)));
 
-    let began = Instant::now();
-    let base = Search {
-        base: settings.base_dn.clone(),
-        scope: Scope::Base,
-        filter: "(objectClass=*)".to_owned(),
+    // Where users are at a DN made of their name, there is nothing to be searched.
+    if let Users::Below { base_dn, scope } = &settings.users {
+        let began = Instant::now();
+        find_users(&connection, settings, base_dn, *scope).await?;
+        steps.push(format!("found users in {}", took(began)));
+    }
+    Ok(())
+}
+
+async fn find_users(
+    connection: &Connection,
+    settings: &config::Ldap,
+    base_dn: &str,
+    scope: Scope,
+) -> Result<(), Failure> {
+    let limit = settings.pool.operation_timeout;
+    let search = |scope, filter: String| Search {
+        base: base_dn.to_owned(),
+        scope,
+        filter,
         attributes: vec!["1.1".to_owned()],
+        most: 1,
+        may_be_absent: false,
     };
-    connection.search(&base, operation).await?;
-    let users = Search {
-        base: settings.base_dn.clone(),
-        scope: settings.scope,
-        filter: filter::of_anybody(settings.filter.as_ref(), &settings.login_attributes),
-        attributes: vec!["1.1".to_owned()],
-    };
-    if connection.search(&users, operation).await?.is_empty() {
+    connection.search(&search(Scope::Base, filter::ANY.to_owned()), limit).await?;
+    let anybody = filter::of_anybody(settings.filter.as_ref(), &settings.login_attributes);
+    if connection.search(&search(scope, anybody.clone()), limit).await?.is_empty() {
         return Err(Failure::Answer(format!(
-            "no user: nothing in {:?} matches {}; check base_dn, search_scope, filter and \
-             login_attribute, and what the account may see",
-            users.base, users.filter
+            "no user: nothing in {base_dn:?} matches {anybody}; check base_dn, search_scope, \
+             filter and login_attribute, and what the account may see"
         )));
     }
-    steps.push(format!("found users in {}", took(began)));
     Ok(())
 }
 

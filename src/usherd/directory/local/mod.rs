@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{HostStatus, Password, Reason};
 
-use super::{Directory, Found, Saying, Unavailable, Verification};
+use super::{Directory, Found, Saying, Unavailable, Verification, Wanted};
 use crate::config::{self, Case};
 use hash::Hash;
 use users::{Stamp, Users};
@@ -89,7 +89,7 @@ impl Drop for Local {
 }
 
 impl Directory for Local {
-    fn find<'a>(&'a self, user: &'a str, _: &'a [String], _: Instant) -> Saying<'a, Found> {
+    fn find<'a>(&'a self, user: &'a str, _: &'a Wanted, _: Instant) -> Saying<'a, Found> {
         Box::pin(async move { Ok(self.shared.users.load().find(user)) })
     }
 
@@ -105,7 +105,23 @@ impl Directory for Local {
                 return Ok(Verification::Wrong);
             };
             let right = self.check(Arc::clone(&user.hash), password.clone(), deadline).await?;
-            Ok(if right { Verification::Right } else { Verification::Wrong })
+            Ok(if right { Verification::Right(None) } else { Verification::Wrong })
+        })
+    }
+
+    /// Everybody may be found here.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
+        Box::pin(async move {
+            let found = self.find(user, wanted, deadline).await?;
+            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
+            let verification = self.verify(entry, password, deadline).await?;
+            Ok((verification, found))
         })
     }
 

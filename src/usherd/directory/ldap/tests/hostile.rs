@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
@@ -43,6 +44,7 @@ pub(super) struct Server {
     address: SocketAddr,
     way: Way,
     certificate: CertificateDer<'static>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -57,13 +59,30 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (certificate, acceptor) = tls();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, way, script, acceptor.clone()));
+                let (count, acceptor) = (Arc::clone(&count), acceptor.clone());
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    serve(stream, way, script, acceptor).await;
+                    count.fetch_sub(1, Ordering::Relaxed);
+                });
             }
         });
-        Self { address, way, certificate, task }
+        Self { address, way, certificate, connections, task }
+    }
+
+    /// How many are open.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Where it listens, as configurations name it.
+    pub(super) fn host(&self) -> String {
+        self.address.to_string()
     }
 
     pub(super) fn endpoint(&self) -> Endpoint {

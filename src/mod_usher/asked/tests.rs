@@ -1,0 +1,170 @@
+use super::*;
+use crate::fake::{Fake, found, identity, lookup, refusal};
+
+fn question<'a>(fake: &Fake, connections: &'a Connections, asked: &'a mut Asked) -> Question<'a> {
+    let user = "alice".to_owned();
+    let whom = Whom { socket: fake.socket().to_path_buf(), realm: None, user };
+    Question { whom, client: None, timeout: Duration::from_secs(10), asked, connections }
+}
+
+/// Runs `test` with a question about alice to a daemon that answers so.
+fn with(
+    answer: impl Fn(&Call) -> Verdict + Send + Sync + 'static,
+    test: impl FnOnce(&mut Question<'_>),
+) -> Vec<Call> {
+    let (fake, connections, mut asked) =
+        (Fake::start(answer), Connections::new(), Asked::default());
+    test(&mut question(&fake, &connections, &mut asked));
+    fake.calls()
+}
+
+fn rules(call: &Call) -> &[String] {
+    match call {
+        Call::Lookup(query) => &query.require,
+        other => panic!("not a lookup: {other:?}"),
+    }
+}
+
+#[test]
+fn who_somebody_is_is_asked_once() {
+    let calls = with(
+        |_| found("alice"),
+        |question| {
+            for _ in 0..3 {
+                assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
+            }
+        },
+    );
+    assert_eq!(calls, [lookup("alice")]);
+}
+
+#[test]
+fn what_could_not_be_told_is_not_asked_again_by_the_same_request() {
+    let calls = with(
+        |_| Verdict::Unavailable(refusal(Reason::NoHost)),
+        |question| {
+            let cannot_tell = CannotTell("usherd: no_host (no_host)".to_owned());
+            assert_eq!(question.about(), Err(&cannot_tell));
+            assert_eq!(question.about(), Err(&cannot_tell));
+            assert_eq!(question.holds("attribute:a=b"), Err(cannot_tell));
+        },
+    );
+    assert_eq!(calls.len(), 1);
+}
+
+#[test]
+fn a_rule_that_holds_brings_the_identity_along() {
+    let calls = with(
+        |_| found("alice"),
+        |question| {
+            assert_eq!(question.holds("attribute:a=b"), Ok(true));
+            assert_eq!(question.holds("attribute:a=b"), Ok(true));
+            assert!(question.about().is_ok());
+        },
+    );
+    assert_eq!(calls.iter().map(rules).collect::<Vec<_>>(), [["attribute:a=b"]]);
+}
+
+#[test]
+fn a_rule_that_does_not_hold_says_nothing_of_the_user() {
+    let answer = |call: &Call| match rules(call) {
+        [] => found("alice"),
+        _ => Verdict::Denied(refusal(Reason::Rule)),
+    };
+    let calls = with(answer, |question| {
+        assert_eq!(question.holds("attribute:a=b"), Ok(false));
+        assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
+        assert_eq!(question.holds("attribute:a=b"), Ok(false));
+    });
+    assert_eq!(calls.len(), 2);
+}
+
+#[test]
+fn of_an_unknown_or_barred_user_no_rule_holds_and_none_is_asked() {
+    for no in [
+        Verdict::NotFound(refusal(Reason::NoSuchUser)),
+        Verdict::Denied(refusal(Reason::AccountDisabled)),
+    ] {
+        let calls = with(
+            move |_| no.clone(),
+            |question| {
+                assert_eq!(question.holds("attribute:a=b"), Ok(false));
+                assert_eq!(question.holds("attribute:c=d"), Ok(false));
+                assert!(question.about().is_ok());
+            },
+        );
+        assert_eq!(calls.len(), 1);
+    }
+}
+
+#[test]
+fn a_login_tells_who_it_is_under_the_name_that_the_request_goes_on_with() {
+    let answer = |call: &Call| match call {
+        Call::Authenticate(..) => Verdict::Granted(identity("Alice")),
+        _ => found("Alice"),
+    };
+    let calls = with(answer, |question| {
+        for _ in 0..2 {
+            let login = question.password(Password::from("secret"));
+            assert_eq!(login, Ok(Login::Granted("Alice".to_owned())));
+        }
+        question.whom.user = "Alice".to_owned();
+        assert!(matches!(question.about(), Ok(Answer::Known(_))));
+    });
+    assert_eq!(calls.len(), 1, "{calls:?}");
+}
+
+#[test]
+fn a_rule_asked_after_a_login_goes_to_the_realm_that_answered() {
+    let answer = |call: &Call| match call {
+        Call::Authenticate(..) => Verdict::Granted(identity("alice")),
+        _ => found("alice"),
+    };
+    let calls = with(answer, |question| {
+        question.password(Password::from("secret")).unwrap();
+        assert_eq!(question.holds("attribute:a=b"), Ok(true));
+    });
+    let Call::Lookup(query) = &calls[1] else { panic!("{calls:?}") };
+    assert_eq!(query.realm.as_deref(), Some("corp"));
+}
+
+#[test]
+fn another_password_is_asked_and_a_wrong_one_of_a_known_user_is_denied() {
+    let wrong = || Verdict::Denied(refusal(Reason::BadCredentials));
+    let answer = move |call: &Call| match call {
+        Call::Authenticate(_, password) if password.as_bytes() == b"right" => {
+            Verdict::Granted(identity("alice"))
+        }
+        Call::Authenticate(..) => wrong(),
+        _ => found("alice"),
+    };
+    let calls = with(answer, |question| {
+        let denied = Ok(Login::Denied(refusal(Reason::BadCredentials)));
+        assert_eq!(question.password(Password::from("wrong")), denied);
+        assert_eq!(question.password(Password::from("wrong")), denied);
+        assert!(matches!(question.password(Password::from("right")), Ok(Login::Granted(_))));
+    });
+    assert_eq!(calls.len(), 3, "authenticate, lookup, authenticate: {calls:?}");
+}
+
+#[test]
+fn a_user_whom_nobody_knows_is_left_to_the_next_provider() {
+    let answer = |call: &Call| match call {
+        Call::Authenticate(..) => Verdict::Denied(refusal(Reason::BadCredentials)),
+        _ => Verdict::NotFound(refusal(Reason::NoSuchUser)),
+    };
+    with(answer, |question| {
+        assert_eq!(question.password(Password::from("x")), Ok(Login::NoSuchUser));
+    });
+}
+
+#[test]
+fn the_time_outs_of_a_request_do_not_add_up() {
+    with(
+        |_| found("alice"),
+        |question| {
+            question.asked.waited = question.timeout;
+            assert!(question.about().is_err());
+        },
+    );
+}

@@ -1,0 +1,122 @@
+//! The metadata of an authenticated user, and what becomes of a request that has none.
+
+use crate::asked::{Answer, CannotTell, Question};
+use crate::directives::OnError;
+
+/// What is to be done with a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// These names and values belong into its environment.
+    Told(Vec<(String, String)>),
+    /// There is nothing to be told of its user.
+    Missing(Missing),
+}
+
+/// Why there is no metadata, and what follows from it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The request is refused with this; none lets it go on.
+    pub status: Option<Status>,
+    /// The daemon or the directory is at fault, and not this request.
+    pub outage: bool,
+    /// For the error log.
+    pub text: String,
+}
+
+/// How a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// 403
+    Forbidden,
+    /// 503
+    ServiceUnavailable,
+}
+
+/// Asks who the user is.
+pub fn metadata(question: &mut Question<'_>, on_error: OnError) -> Outcome {
+    let user = question.whom.user.clone();
+    match question.about() {
+        Ok(Answer::Known(identity)) => {
+            let told = |(name, value): &(String, String)| (name.clone(), harmless(value));
+            Outcome::Told(identity.metadata.iter().map(told).collect())
+        }
+        Ok(Answer::Unknown) => refused(&user, "the directory has no such user", on_error),
+        Ok(Answer::Refused(refusal)) => refused(&user, &refusal.message, on_error),
+        Err(cannot_tell) => unavailable(&user, cannot_tell, on_error),
+    }
+}
+
+/// What becomes of a request for which nobody could be asked.
+pub fn unavailable(user: &str, CannotTell(why): &CannotTell, on_error: OnError) -> Outcome {
+    let status = (on_error == OnError::Deny).then_some(Status::ServiceUnavailable);
+    Outcome::Missing(Missing { status, outage: true, text: told(user, why) })
+}
+
+fn refused(user: &str, why: &str, on_error: OnError) -> Outcome {
+    let status = (on_error == OnError::Deny).then_some(Status::Forbidden);
+    Outcome::Missing(Missing { status, outage: false, text: told(user, why) })
+}
+
+fn told(user: &str, why: &str) -> String {
+    format!("no metadata of {user}: {why}")
+}
+
+/// The daemon lets no control character out either; but here is where one would do harm.
+fn harmless(value: &str) -> String {
+    value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use usher_protocol::{Reason, Verdict};
+
+    use super::*;
+    use crate::asked::{Asked, Whom};
+    use crate::connections::Connections;
+    use crate::fake::{Fake, identity, refusal};
+
+    fn outcome(verdict: Verdict, on_error: OnError) -> Outcome {
+        let fake = Fake::start(move |_| verdict.clone());
+        let user = "alice".to_owned();
+        let mut question = Question {
+            whom: Whom { socket: fake.socket().to_path_buf(), realm: None, user },
+            client: None,
+            timeout: Duration::from_secs(10),
+            asked: &mut Asked::default(),
+            connections: &Connections::new(),
+        };
+        metadata(&mut question, on_error)
+    }
+
+    fn missing(verdict: Verdict, on_error: OnError) -> (Option<Status>, bool) {
+        match outcome(verdict, on_error) {
+            Outcome::Missing(missing) => (missing.status, missing.outage),
+            Outcome::Told(told) => panic!("told: {told:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_told_cannot_break_a_header() {
+        let mut identity = identity("alice");
+        identity.metadata = vec![("A".to_owned(), "b\r\nX-Admin: 1\0ö".to_owned())];
+        let expected = Outcome::Told(vec![("A".to_owned(), "b  X-Admin: 1 ö".to_owned())]);
+        assert_eq!(outcome(Verdict::Found(identity), OnError::Pass), expected);
+    }
+
+    #[test]
+    fn an_outage_and_a_no_are_told_apart() {
+        let unavailable = || Verdict::Unavailable(refusal(Reason::NoHost));
+        let unknown = || Verdict::NotFound(refusal(Reason::NoSuchUser));
+        let disabled = || Verdict::Denied(refusal(Reason::AccountDisabled));
+        assert_eq!(missing(unavailable(), OnError::Pass), (None, true));
+        assert_eq!(missing(unknown(), OnError::Pass), (None, false));
+        assert_eq!(missing(disabled(), OnError::Pass), (None, false));
+        let unavailable = missing(unavailable(), OnError::Deny);
+        assert_eq!(unavailable, (Some(Status::ServiceUnavailable), true));
+        for no in [unknown(), disabled()] {
+            assert_eq!(missing(no, OnError::Deny), (Some(Status::Forbidden), false));
+        }
+    }
+}

@@ -1,0 +1,480 @@
+//! The module as httpd sees it: the functions that it calls, and what they do to a request.
+//!
+//! Each takes apart what C hands over, asks the plain modules, and carries out what they say.
+//! Pointers are valid for the time of the call and used by one thread: httpd processes a request,
+//! its sub-requests and its redirects one after the other.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr;
+
+use usher_protocol::Password;
+
+use crate::asked::{Asked, CannotTell, Login, Question, Whom};
+use crate::complaint::COMPLAINTS;
+use crate::connections::{CONNECTIONS, now};
+use crate::directives::{Expression, Settings};
+use crate::fixup::{self, Missing, Outcome};
+use crate::guard::caught;
+use crate::provider;
+use crate::require::Requirement;
+use crate::sys::{self, apr_pool_t, cmd_parms, request_rec};
+
+/// What httpd looks for in the file; it writes the module's index into it.
+#[unsafe(no_mangle)]
+pub(crate) static mut usher_module: sys::module = sys::module {
+    version: sys::MODULE_MAGIC_NUMBER_MAJOR,
+    // Nothing is used that came later.
+    minor_version: 0,
+    module_index: -1,
+    name: c"mod_usher.c".as_ptr(),
+    dynamic_load_handle: ptr::null_mut(),
+    next: ptr::null_mut(),
+    magic: sys::MODULE_MAGIC_COOKIE,
+    rewrite_args: ptr::null(),
+    create_dir_config: Some(create_settings),
+    merge_dir_config: Some(merge_settings),
+    create_server_config: ptr::null(),
+    merge_server_config: ptr::null(),
+    cmds: COMMANDS.0.as_ptr(),
+    register_hooks: Some(register_hooks),
+    flags: 0,
+};
+
+/// A constant that C reads.
+struct Constant<T>(T);
+
+// SAFETY: nobody writes to it, and what its pointers point at are constants.
+unsafe impl<T> Sync for Constant<T> {}
+
+/// Who may write a `.htaccess` chooses neither whom the server asks nor for how long.
+const SERVER: c_int = sys::RSRC_CONF | sys::ACCESS_CONF;
+const ANYWHERE: c_int = sys::RSRC_CONF | sys::OR_AUTHCFG;
+
+static COMMANDS: Constant<[sys::command_rec; 6]> = Constant([
+    command(c"UsherSocket", SERVER, c"the path of usherd's socket"),
+    command(c"UsherRealm", SERVER, c"the realm to ask for; it may be an expression"),
+    command(c"UsherTimeout", SERVER, c"how long a request waits for usherd, such as 3s or 500ms"),
+    command(c"UsherMetadata", ANYWHERE, c"On or Off"),
+    command(c"UsherMetadataOnError", ANYWHERE, c"pass or deny"),
+    sys::command_rec {
+        name: ptr::null(),
+        func: None,
+        cmd_data: ptr::null_mut(),
+        req_override: 0,
+        args_how: 0,
+        errmsg: ptr::null(),
+    },
+]);
+
+const fn command(name: &'static CStr, place: c_int, usage: &'static CStr) -> sys::command_rec {
+    sys::command_rec {
+        name: name.as_ptr(),
+        func: Some(directive),
+        cmd_data: ptr::null_mut(),
+        req_override: place,
+        args_how: sys::TAKE1,
+        errmsg: usage.as_ptr(),
+    }
+}
+
+/// The environment is complete before these look at it.
+static LATER: Constant<[*const c_char; 3]> =
+    Constant([c"mod_headers.c".as_ptr(), c"mod_rewrite.c".as_ptr(), ptr::null()]);
+
+static AUTHN: Constant<sys::authn_provider> = Constant(sys::authn_provider {
+    check_password: Some(check_password),
+    get_realm_hash: ptr::null(),
+});
+
+/// The words after `Require`.
+const REQUIREMENTS: [&CStr; 3] = [c"usher-group", c"usher-attribute", c"usher-rule"];
+
+static AUTHZ: Constant<[sys::authz_provider; 3]> =
+    Constant([requirement::<0>(), requirement::<1>(), requirement::<2>()]);
+
+const fn requirement<const NUMBER: usize>() -> sys::authz_provider {
+    sys::authz_provider {
+        check_authorization: Some(check_authorization),
+        parse_require_line: Some(parse_require_line::<NUMBER>),
+    }
+}
+
+unsafe extern "C" fn register_hooks(pool: *mut apr_pool_t) {
+    let (none, later) = (ptr::null(), LATER.0.as_ptr());
+    // SAFETY: httpd calls this when it has loaded the module; functions and lists are constants.
+    unsafe {
+        sys::ap_hook_fixups(fixups, none, later, sys::APR_HOOK_FIRST);
+        sys::ap_hook_child_init(child_init, none, none, sys::APR_HOOK_MIDDLE);
+    }
+    let authn = (c"authn", c"usher", (&raw const AUTHN.0).cast());
+    let authz = REQUIREMENTS.iter().zip(&AUTHZ.0);
+    let authz = authz.map(|(name, provider)| (c"authz", *name, ptr::from_ref(provider).cast()));
+    for (group, name, provider) in [authn].into_iter().chain(authz) {
+        let (group, name, version) = (group.as_ptr(), name.as_ptr(), c"0".as_ptr());
+        let kind = sys::AP_AUTH_INTERNAL_PER_CONF;
+        // SAFETY: as above; each provider is what its group expects.
+        unsafe { sys::ap_register_auth_provider(pool, group, name, version, provider, kind) };
+    }
+}
+
+/// In each process that serves requests, before its threads start.
+unsafe extern "C" fn child_init(pool: *mut apr_pool_t, _server: *mut sys::server_rec) {
+    // SAFETY: the pool lives until the process ends in order; the functions are constants.
+    unsafe {
+        let nothing = sys::apr_pool_cleanup_null;
+        sys::apr_pool_cleanup_register(pool, ptr::null(), close_connections, nothing);
+    }
+}
+
+unsafe extern "C" fn close_connections(_: *mut c_void) -> sys::Status {
+    caught((), || CONNECTIONS.close());
+    sys::OK
+}
+
+unsafe extern "C" fn create_settings(pool: *mut apr_pool_t, _dir: *mut c_char) -> *mut c_void {
+    // SAFETY: httpd's pool for what it is about to configure.
+    caught(ptr::null_mut(), || unsafe { keep(pool, Settings::default()) }.cast())
+}
+
+unsafe extern "C" fn merge_settings(
+    pool: *mut apr_pool_t,
+    outer: *mut c_void,
+    inner: *mut c_void,
+) -> *mut c_void {
+    caught(ptr::null_mut(), || {
+        // SAFETY: both are from `create_settings` or from here.
+        let (outer, inner) =
+            unsafe { (outer.cast::<Settings>().as_ref(), inner.cast::<Settings>().as_ref()) };
+        let (Some(outer), Some(inner)) = (outer, inner) else {
+            return ptr::null_mut();
+        };
+        // SAFETY: httpd's pool for what it configures.
+        unsafe { keep(pool, inner.within(outer)) }.cast()
+    })
+}
+
+/// Gives the value to the pool, which drops it when it is cleared.
+///
+/// # Safety
+/// The pool is one of httpd's.
+unsafe fn keep<T>(pool: *mut apr_pool_t, value: T) -> *mut T {
+    unsafe extern "C" fn drop_it<T>(value: *mut c_void) -> sys::Status {
+        // SAFETY: the pool hands over what `keep` registered, once.
+        caught((), || drop(unsafe { Box::from_raw(value.cast::<T>()) }));
+        sys::OK
+    }
+    let value = Box::into_raw(Box::new(value));
+    let nothing = sys::apr_pool_cleanup_null;
+    // SAFETY: by the contract; the value stays where it is until `drop_it`.
+    unsafe { sys::apr_pool_cleanup_register(pool, value.cast(), drop_it::<T>, nothing) };
+    value
+}
+
+/// A copy that lives as long as the pool. A text for C ends at its first NUL.
+///
+/// # Safety
+/// The pool is one of httpd's.
+unsafe fn copy(pool: *mut apr_pool_t, text: &str) -> *mut c_char {
+    // SAFETY: by the contract; the text has so many bytes, and APR puts a NUL behind them.
+    unsafe { sys::apr_pstrmemdup(pool, text.as_ptr().cast(), text.len()) }
+}
+
+/// Reads a directive. The text that comes back is what is wrong with it.
+unsafe extern "C" fn directive(
+    parms: *mut cmd_parms,
+    settings: *mut c_void,
+    value: *const c_char,
+) -> *const c_char {
+    caught(c"mod_usher failed; see the error log".as_ptr(), || {
+        // SAFETY: httpd passes what `create_settings` made, a text and its description of the
+        // directive, whose name stands in `COMMANDS`.
+        let (settings, name, text, pool) = unsafe {
+            let name = CStr::from_ptr((*(*parms).cmd).name);
+            (settings.cast::<Settings>().as_mut(), name, CStr::from_ptr(value), (*parms).pool)
+        };
+        let Some(settings) = settings else {
+            return c"mod_usher has no settings here".as_ptr();
+        };
+        if name == c"UsherRealm" {
+            // SAFETY: as above.
+            return unsafe { compile(parms, value, settings) };
+        }
+        let name = name.to_string_lossy();
+        match settings.set(&name, &text.to_string_lossy()) {
+            Ok(()) => ptr::null(),
+            // SAFETY: httpd's pool for the configuration.
+            Err(what) => unsafe { copy(pool, &format!("{name}: {what}")) },
+        }
+    })
+}
+
+/// # Safety
+/// What httpd passes to a directive.
+unsafe fn compile(
+    parms: *mut cmd_parms,
+    value: *const c_char,
+    settings: &mut Settings,
+) -> *const c_char {
+    let mut wrong = ptr::null();
+    // SAFETY: by the contract; httpd has written the index when it calls a directive, and keeps
+    // the expression in the pool of the settings.
+    let expression = unsafe {
+        let flags = sys::AP_EXPR_FLAG_STRING_RESULT;
+        let index = usher_module.module_index;
+        sys::ap_expr_parse_cmd_mi(parms, value, flags, &raw mut wrong, ptr::null(), index)
+    };
+    if wrong.is_null() {
+        settings.realm = Some(Expression(expression.cast()));
+    }
+    wrong
+}
+
+/// Reads what stands after `Require usher-group` and so on.
+unsafe extern "C" fn parse_require_line<const NUMBER: usize>(
+    parms: *mut cmd_parms,
+    line: *const c_char,
+    parsed: *mut *const c_void,
+) -> *const c_char {
+    caught(c"mod_usher failed; see the error log".as_ptr(), || {
+        let provider = REQUIREMENTS.get(NUMBER).map(|name| name.to_string_lossy());
+        // SAFETY: httpd passes a text.
+        let line = unsafe { CStr::from_ptr(line) }.to_string_lossy();
+        let requirement = Requirement::parse(&provider.unwrap_or_default(), &line);
+        // SAFETY: httpd passes its pool and a place for the outcome.
+        unsafe {
+            match requirement {
+                Ok(requirement) => *parsed = keep((*parms).pool, requirement).cast(),
+                Err(what) => return copy((*parms).pool, &what),
+            }
+        }
+        ptr::null()
+    })
+}
+
+unsafe extern "C" fn check_password(
+    r: *mut request_rec,
+    user: *const c_char,
+    password: *const c_char,
+) -> c_int {
+    caught(sys::AUTH_GENERAL_ERROR, || {
+        // SAFETY: httpd passes its request and two texts.
+        let (request, user, password) =
+            unsafe { (Request(r), CStr::from_ptr(user), CStr::from_ptr(password)) };
+        let user = user.to_string_lossy().into_owned();
+        let password = Password::new(password.to_bytes().to_vec());
+        match request.question(&user).and_then(|mut question| question.password(password)) {
+            Ok(Login::Granted(name)) => {
+                request.set_user(&name);
+                sys::AUTH_GRANTED
+            }
+            Ok(Login::Denied(refusal)) => {
+                request.log(sys::APLOG_INFO, &format!("{user} is denied: {}", refusal.message));
+                sys::AUTH_DENIED
+            }
+            Ok(Login::NoSuchUser) => sys::AUTH_USER_NOT_FOUND,
+            Err(CannotTell(why)) => {
+                request.complain(&format!("cannot authenticate {user}: {why}"));
+                sys::AUTH_GENERAL_ERROR
+            }
+        }
+    })
+}
+
+unsafe extern "C" fn check_authorization(
+    r: *mut request_rec,
+    _line: *const c_char,
+    parsed: *const c_void,
+) -> c_int {
+    caught(sys::AUTHZ_GENERAL_ERROR, || {
+        let request = Request(r);
+        let Some(user) = request.user() else {
+            return sys::AUTHZ_DENIED_NO_USER;
+        };
+        // SAFETY: what `parse_require_line` made of this line.
+        let Some(requirement) = (unsafe { parsed.cast::<Requirement>().as_ref() }) else {
+            return sys::AUTHZ_GENERAL_ERROR;
+        };
+        let question = request.question(&user);
+        match question.and_then(|mut question| provider::satisfied(&mut question, requirement)) {
+            Ok(true) => sys::AUTHZ_GRANTED,
+            Ok(false) => sys::AUTHZ_DENIED,
+            Err(CannotTell(why)) => {
+                request.complain(&format!("cannot authorize {user}: {why}"));
+                sys::AUTHZ_GENERAL_ERROR
+            }
+        }
+    })
+}
+
+unsafe extern "C" fn fixups(r: *mut request_rec) -> c_int {
+    caught(sys::HTTP_INTERNAL_SERVER_ERROR, || {
+        let request = Request(r);
+        let settings = request.settings();
+        if settings.metadata != Some(true) || request.failed_authentication() {
+            return sys::DECLINED;
+        }
+        let Some(user) = request.user() else {
+            return sys::DECLINED;
+        };
+        let on_error = settings.on_error.unwrap_or_default();
+        let outcome = match request.question(&user) {
+            Ok(mut question) => fixup::metadata(&mut question, on_error),
+            Err(cannot_tell) => fixup::unavailable(&user, &cannot_tell, on_error),
+        };
+        match outcome {
+            Outcome::Told(metadata) => {
+                metadata.iter().for_each(|(name, value)| request.set_environment(name, value));
+                sys::OK
+            }
+            Outcome::Missing(missing) => request.go_on_without(&missing),
+        }
+    })
+}
+
+/// httpd's request, for the time of a call; made only of what httpd passes.
+struct Request(*mut request_rec);
+
+impl Request {
+    /// What holds where the request is going.
+    fn settings(&self) -> Settings {
+        // SAFETY: httpd has made the vector before any callback with a request; at the module's
+        // place is what `create_settings` or `merge_settings` made.
+        let settings = unsafe {
+            let vector = (*self.0).per_dir_config;
+            sys::ap_get_module_config(vector, &raw const usher_module).cast::<Settings>().as_ref()
+        };
+        settings.cloned().unwrap_or_default()
+    }
+
+    /// Whom httpd or another module found it to be. No directory has a name that is not UTF-8.
+    fn user(&self) -> Option<String> {
+        // SAFETY: a text, or null.
+        unsafe { text((*self.0).user) }
+    }
+
+    fn set_user(&self, name: &str) {
+        // SAFETY: the copy lives as long as the request.
+        unsafe { (*self.0).user = copy((*self.0).pool, name) }
+    }
+
+    fn set_environment(&self, name: &str, value: &str) {
+        // SAFETY: the copies live as long as the request, and so does the table.
+        unsafe {
+            let (pool, table) = ((*self.0).pool, (*self.0).subprocess_env);
+            sys::apr_table_setn(table, copy(pool, name), copy(pool, value));
+        }
+    }
+
+    /// A question about this user, as the request's place has it.
+    fn question(&self, user: &str) -> Result<Question<'_>, CannotTell> {
+        let settings = self.settings();
+        let whom = Whom {
+            socket: settings.socket().to_path_buf(),
+            realm: self.realm(settings.realm)?,
+            user: user.to_owned(),
+        };
+        // SAFETY: a text, or null.
+        let address = unsafe { text((*self.0).useragent_ip) };
+        Ok(Question {
+            whom,
+            client: address.and_then(|address| address.parse().ok()),
+            timeout: settings.timeout(),
+            asked: self.asked(),
+            connections: &CONNECTIONS,
+        })
+    }
+
+    /// An expression that comes to nothing names no realm.
+    fn realm(&self, expression: Option<Expression>) -> Result<Option<String>, CannotTell> {
+        let Some(Expression(expression)) = expression else {
+            return Ok(None);
+        };
+        let mut wrong = ptr::null();
+        // SAFETY: what httpd compiled for these settings.
+        let (value, wrong) = unsafe {
+            let value = sys::ap_expr_str_exec(self.0, expression.cast(), &raw mut wrong);
+            (text(value), text(wrong))
+        };
+        match wrong {
+            Some(wrong) => Err(CannotTell(format!("UsherRealm: {wrong}"))),
+            None => Ok(value.filter(|realm| !realm.is_empty())),
+        }
+    }
+
+    /// The memory that the first request shares with its sub-requests and redirects.
+    ///
+    /// Nothing that is done with it calls httpd, so it is borrowed once at a time.
+    #[expect(clippy::mut_from_ref, reason = "it is httpd's memory, behind a pointer")]
+    fn asked(&self) -> &mut Asked {
+        let module = &raw const usher_module;
+        // SAFETY: a first request lives longer than those that it brings about, and so do its pool
+        // and its vector, in which the module's place is empty or holds what is put there here.
+        unsafe {
+            let first = self.lineage().last().unwrap_or(self.0);
+            let vector = (*first).request_config;
+            let known = sys::ap_get_module_config(vector, module).cast::<Asked>();
+            if let Some(asked) = known.as_mut() {
+                return asked;
+            }
+            let asked = keep((*first).pool, Asked::default());
+            sys::ap_set_module_config(vector, module, asked.cast());
+            &mut *asked
+        }
+    }
+
+    /// This request, the one that it comes from, and so on to the first.
+    fn lineage(&self) -> impl Iterator<Item = *mut request_rec> {
+        let from = |request: &*mut request_rec| {
+            // SAFETY: each is alive, since those that it brought about are.
+            let (prev, main) = unsafe { ((**request).prev, (**request).main) };
+            Some(if prev.is_null() { main } else { prev }).filter(|parent| !parent.is_null())
+        };
+        std::iter::successors(Some(self.0), from)
+    }
+
+    /// Whether this is the page for somebody who did not prove who they are: httpd redirects to an
+    /// error document with the name that was merely claimed.
+    fn failed_authentication(&self) -> bool {
+        // SAFETY: see `lineage`.
+        self.lineage().map(|request| unsafe { (*request).status }).any(|status| {
+            matches!(status, sys::HTTP_UNAUTHORIZED | sys::HTTP_PROXY_AUTHENTICATION_REQUIRED)
+        })
+    }
+
+    fn go_on_without(&self, missing: &Missing) -> c_int {
+        match missing.status {
+            _ if missing.outage => self.complain(&missing.text),
+            Some(_) => self.log(sys::APLOG_ERR, &missing.text),
+            None => self.log(sys::APLOG_INFO, &missing.text),
+        }
+        match missing.status {
+            None => sys::OK,
+            Some(fixup::Status::Forbidden) => sys::HTTP_FORBIDDEN,
+            Some(fixup::Status::ServiceUnavailable) => sys::HTTP_SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// An outage is told seldom.
+    fn complain(&self, what: &str) {
+        if let Some(line) = COMPLAINTS.line(what, now()) {
+            self.log(sys::APLOG_ERR, &line);
+        }
+    }
+
+    fn log(&self, level: c_int, line: &str) {
+        let line = CString::new(line.replace('\0', " ")).unwrap_or_default();
+        let (file, format) = (c"mod_usher".as_ptr(), c"%s".as_ptr());
+        // SAFETY: the format takes one text; httpd copies it.
+        unsafe {
+            let index = usher_module.module_index;
+            sys::ap_log_rerror_(file, 0, index, level, 0, self.0, format, line.as_ptr());
+        }
+    }
+}
+
+/// # Safety
+/// A text that ends with a NUL, or null.
+unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: by the contract.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}

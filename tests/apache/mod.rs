@@ -1,0 +1,108 @@
+//! `mod_usher` in Debian's Apache httpd, as mod_usher(8) tells of it.
+
+mod authentication;
+mod authorization;
+mod configuration;
+mod graceful;
+mod kerberos;
+mod metadata;
+mod outage;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::daemon::{self, Daemon, LISTEN, LOCAL, USERS};
+use crate::support::echo::Echo;
+use crate::support::httpd::{self, Httpd, Page};
+
+/// The names that the realm strips: those of Kerberos and of Windows.
+const DOMAINS: &str = "domains = [\"CORP\", \"EXAMPLE.ORG\"]\n";
+
+/// The headers as the manual has them.
+const HEADERS: &str = r#"
+    RequestHeader set X-Remote-User "expr=%{reqenv:X_REMOTE_USER}"
+    RequestHeader set X-Remote-Email "expr=%{reqenv:X_REMOTE_EMAIL}"
+    RequestHeader set X-Remote-Firstname "expr=%{reqenv:X_REMOTE_FIRSTNAME}"
+    RequestHeader set X-Remote-Lastname "expr=%{reqenv:X_REMOTE_LASTNAME}"
+"#;
+
+/// An application behind httpd, whose users come from the daemon.
+///
+/// In the configuration `@SOCKET@` is the daemon's socket, `@BACKEND@` the application's URL, and
+/// `@USERS@` a file of httpd's own with users whose passwords all are `alice-secret`.
+struct Site {
+    httpd: Httpd,
+    daemon: Daemon,
+    _backend: Echo,
+}
+
+impl Site {
+    fn start(mpm: &str, configuration: &str) -> Self {
+        Self::start_with(mpm, configuration, |command| command)
+    }
+
+    fn start_with(mpm: &str, configuration: &str, adapt: impl Fn(Command) -> Command) -> Self {
+        let backend = Echo::start();
+        let daemon = Daemon::start_in(daemon_folder(), |command| command);
+        let folder = httpd::folder();
+        write_users(&folder.path().join("users"));
+        let configuration = configuration
+            .replace("@SOCKET@", &daemon.socket().to_string_lossy())
+            .replace("@BACKEND@", &backend.url())
+            .replace("@USERS@", &folder.path().join("users").to_string_lossy());
+        let httpd = Httpd::start_in(folder, mpm, &configuration, adapt);
+        Self { httpd, daemon, _backend: backend }
+    }
+
+    /// The application's page for alice.
+    fn alice(&self) -> Page {
+        self.httpd.get_as("alice", "alice-secret", "/app")
+    }
+
+    /// How many questions the daemon has answered: authenticated, found, not found.
+    fn questions(&self) -> (u64, u64, u64) {
+        let counters = &self.daemon.status()["counters"];
+        let count = |names: &[&str]| names.iter().map(|it| counters[it].as_u64().unwrap()).sum();
+        (count(&["granted", "denied"]), count(&["found"]), count(&["not_found"]))
+    }
+}
+
+/// Whom httpd knows by itself: some only it, and some by names that the directory has otherwise.
+fn write_users(path: &Path) {
+    let hash = USERS.lines().find_map(|line| line.strip_prefix("password = \"")).expect("a hash");
+    let hash = hash.trim_end_matches('"');
+    let names = ["alice", "bob", "stranger", r"CORP\alice", "alice@EXAMPLE.ORG", "alice@OTHER.ORG"];
+    let lines: Vec<String> = names.iter().map(|name| format!("{name}:{hash}\n")).collect();
+    fs::write(path, lines.concat()).expect("a file of users");
+    fs::set_permissions(path, Permissions::from_mode(0o644)).expect("its mode");
+}
+
+/// A daemon's folder, which httpd's processes may pass through to the socket.
+fn daemon_folder() -> tempfile::TempDir {
+    let folder = daemon::folder(&format!("{LOCAL}{DOMAINS}{LISTEN}socket_mode = \"0666\"\n"));
+    httpd::open(folder.path());
+    folder
+}
+
+/// The application at `/app`, with these lines in its `Location`.
+fn app(lines: &str) -> String {
+    format!(
+        "UsherSocket @SOCKET@\nProxyPass /app @BACKEND@\n<Location /app>\n    AuthType Basic\n    \
+         AuthName test\n{lines}\n</Location>\n"
+    )
+}
+
+/// As [`app`], where httpd itself authenticates and the daemon only tells who it is.
+fn looked_up(lines: &str) -> String {
+    app(&format!(
+        "    AuthBasicProvider file\n    AuthUserFile @USERS@\n    Require valid-user\n    \
+         UsherMetadata On\n{HEADERS}{lines}"
+    ))
+}
+
+/// As [`app`], where the daemon authenticates.
+fn authenticated(lines: &str) -> String {
+    app(&format!("    AuthBasicProvider usher\n    UsherMetadata On\n{HEADERS}{lines}"))
+}
