@@ -19,11 +19,12 @@ TARGET  = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl $(RELEASE)/libmod_usher.so
 
-.PHONY: help demo test check build install
+.PHONY: help demo test bench check build install
 
 help:
 	@echo 'make demo      the whole daemon with sample users, without a server; ^C ends it'
 	@echo 'make test      all tests; as root on Debian it installs the servers that they need'
+	@echo 'make bench     what an answer from memory costs, beside what it should'
 	@echo 'make check     formatting, lints, documentation, dependencies'
 	@echo 'make build     the programs and the module for Apache httpd, for use'
 	@echo 'make install   ... into DESTDIR= prefix=/usr'
@@ -36,6 +37,9 @@ test:
 	tests/prerequisites
 	$(CARGO) build --workspace --bins --lib
 	$(CARGO) test --workspace
+
+bench:
+	$(CARGO) bench -p usherd --bench usherd
 
 check:
 	$(CARGO) fmt --all --check

@@ -22,9 +22,12 @@ const ROOMS: [&str; 8] =
 const UNSAFE: [&str; 2] = ["src/mod_usher/hooks.rs", "src/mod_usher/sys.rs"];
 
 /// Which crates may depend on these.
-const CONFINED: [(&str, &[&str]); 3] = [
+const CONFINED: [(&str, &[&str]); 6] = [
     ("bincode", &["usher-protocol"]),
     ("ldap3", &["usherd"]),
+    ("rustls", &["usherd"]),
+    ("rustls-native-certs", &["usherd"]),
+    ("tokio-rustls", &["usherd"]),
     ("tokio", &["usherd", "usher-http", "usher-tests"]),
 ];
 

@@ -50,7 +50,7 @@ async fn a_client_outlives_the_daemons_restart() {
 
 #[tokio::test]
 async fn who_gives_up_disturbs_nobody() {
-    let daemon = Daemon::start(LOCAL);
+    let daemon = Daemon::start(&format!("{LOCAL}[realm.home.shield]\nfailures = 0\n"));
     let client = Client::new(daemon.socket());
     assert_found(client.ask(lookup("alice"), PATIENCE).await);
     for round in 0..20 {

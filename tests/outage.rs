@@ -1,6 +1,7 @@
 //! A directory that is not there, or does not let us in: never a no, and never for longer than
 //! it lasts.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::support::daemon::{Daemon, LISTEN, LOCAL};
@@ -67,6 +68,48 @@ fn a_directory_that_hangs_costs_no_more_than_the_deadline() {
     let reply = daemon.lookup("user002");
     assert_eq!((reply.code, reply.outcome()), (3, "unavailable"), "{reply:#?}");
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    slapd.resume();
+    until_found(&daemon);
+}
+
+/// One connection to search and one to bind, and a deadline that is soon over.
+fn two_connections(slapd: &Slapd) -> (Daemon, BTreeSet<String>) {
+    let pool = "pool = { search_lanes = 1, bind_lanes = 1 }";
+    let listen = format!("{LISTEN}request_timeout = \"1s\"\n");
+    let daemon = Daemon::start(&format!("{}{pool}\n{listen}", slapd.realm()));
+    daemon.authenticate("user001", "user001-secret").is_granted();
+    let connections = daemon.connections_to(slapd.port());
+    assert_eq!(connections.len(), 2);
+    (daemon, connections)
+}
+
+#[test]
+fn a_connection_whose_bind_was_not_answered_is_given_up() {
+    let slapd = Slapd::start();
+    let (daemon, connections) = two_connections(&slapd);
+    slapd.pause();
+    // The user is known already, so that nothing but the bind is asked for.
+    let reply = daemon.authenticate("user001", "wrong");
+    assert_eq!((reply.code, reply.outcome()), (3, "unavailable"), "{reply:#?}");
+    // It may still take effect when the server goes on.
+    until_true("the connection to be closed", || {
+        !connections.is_subset(&daemon.connections_to(slapd.port()))
+    });
+    slapd.resume();
+    until_found(&daemon);
+    daemon.authenticate("user002", "user002-secret").is_granted();
+}
+
+#[test]
+fn a_connection_whose_search_was_not_answered_is_given_up() {
+    let slapd = Slapd::start();
+    let (daemon, connections) = two_connections(&slapd);
+    slapd.pause();
+    let reply = daemon.lookup("user002");
+    assert_eq!((reply.code, reply.outcome()), (3, "unavailable"), "{reply:#?}");
+    until_true("the connection to be closed", || {
+        !connections.is_subset(&daemon.connections_to(slapd.port()))
+    });
     slapd.resume();
     until_found(&daemon);
 }

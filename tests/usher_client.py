@@ -76,6 +76,14 @@ def lookup(*args, **options):
 STATUS, RELOAD = number(2), number(3)
 
 
+def flush(realm=None, user=None):
+    return number(4) + option(text, realm) + option(text, user)
+
+
+def unblock(user, realm=None):
+    return number(5) + option(text, realm) + text(user)
+
+
 class Answer:
     """Decoding: a method for each kind of value."""
 
@@ -115,10 +123,16 @@ class Answer:
         return {"outcome": outcome} | (self.refusal() if EXIT[outcome] else self.identity())
 
     def identity(self):
-        return {"user": self.text(), "realm": self.text(),
-                "metadata": dict(self.vector(lambda: (self.text(), self.text()))),
-                "groups": self.vector(self.text),
-                "source": ["directory", "cache", "stale"][self.number()], "age_s": self.number()}
+        identity = {"user": self.text(), "realm": self.text(),
+                    "metadata": dict(self.vector(lambda: (self.text(), self.text()))),
+                    "groups": self.vector(self.text),
+                    "source": ["directory", "cache", "stale"][self.number()],
+                    "age_s": self.number()}
+        warning = self.option(self.warning)
+        return identity if warning is None else identity | {"warning": warning}
+
+    def warning(self):
+        return {["password_expires_s", "grace_logins"][self.number()]: self.number()}
 
     def refusal(self):
         refusal = {"reason": REASONS[self.number()], "message": self.text()}
@@ -135,7 +149,8 @@ class Answer:
     def realm(self):
         return {"name": self.text(), "kind": self.text(), "hosts": self.vector(self.host),
                 "cache": self.fields("entries bytes max_bytes hits misses"),
-                "problem": self.option(self.text)}
+                "problem": self.option(self.text),
+                "shield": self.fields("blocked_users blocked_clients")}
 
     def host(self):
         return {"url": self.text(), "state": ["untried", "up", "down"][self.number()]} | \
@@ -175,6 +190,10 @@ def check(vectors):
             lookup("a" * 256, **full | dict(client="2001:db8::7")), id=65_536, timeout_ms=0),
         "request.status": request(STATUS, id=251),
         "request.reload": request(RELOAD, id=65_535),
+        "request.flush": request(flush(), id=1),
+        "request.flush.full": request(flush("corp", "alice"), id=2),
+        "request.unblock": request(unblock("alice"), id=3),
+        "request.unblock.full": request(unblock("jörg", "corp"), id=4),
     }
     for line in open(vectors, encoding="ascii"):
         if line.strip() and not line.startswith("#"):

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use usher_protocol::frame::{self, HEADER, Message};
 use usher_protocol::{
     Answer, CacheStatus, Call, Counters, HostState, HostStatus, Identity, Password, Query,
-    RealmStatus, Reason, Refusal, Reply, Request, Source, Status, Verdict,
+    RealmStatus, Reason, Refusal, Reply, Request, ShieldStatus, Source, Status, Verdict, Warning,
 };
 
 use crate::support::process;
@@ -108,6 +108,9 @@ fn requests() -> Vec<(String, Request)> {
     };
     let jörg = Call::Authenticate(full("CORP\\jörg", "192.0.2.7"), Password::from("pässword"));
     let long = Call::Lookup(full(&"a".repeat(256), "2001:db8::7"));
+    let corp = || Some("corp".to_owned());
+    let full_flush = Call::Flush { realm: corp(), user: Some("alice".to_owned()) };
+    let full_unblock = Call::Unblock { realm: corp(), user: "jörg".to_owned() };
     let entry = |name: &str, id, timeout_ms, call| {
         (format!("request.{name}"), Request { id, timeout_ms, call })
     };
@@ -118,6 +121,10 @@ fn requests() -> Vec<(String, Request)> {
         entry("lookup.full", 65_536, Some(0), long),
         entry("status", 251, None, Call::Status),
         entry("reload", 65_535, None, Call::Reload),
+        entry("flush", 1, None, Call::Flush { realm: None, user: None }),
+        entry("flush.full", 2, None, full_flush),
+        entry("unblock", 3, None, Call::Unblock { realm: None, user: "alice".to_owned() }),
+        entry("unblock.full", 4, None, full_unblock),
     ]
 }
 
@@ -141,6 +148,8 @@ fn verdicts() -> Vec<(String, Answer)> {
         verdict("granted.cache", 2, Verdict::Granted(identity(Source::Cache, 299))),
         verdict("found", 3, Verdict::Found(identity(Source::Stale, 70_000))),
         verdict("found.bare", 4, Verdict::Found(bare_identity())),
+        verdict("granted.expires", 13, warned(Warning::PasswordExpires(86_400))),
+        verdict("granted.grace", 14, warned(Warning::GraceLogins(2))),
         verdict("denied.throttled", 5, Verdict::Denied(throttled())),
         verdict("not_found", 6, Verdict::NotFound(because(Reason::NoSuchUser))),
         verdict("unavailable", 7, Verdict::Unavailable(because(Reason::NoHost))),
@@ -174,7 +183,12 @@ fn identity(source: Source, age_s: u64) -> Identity {
         groups: vec!["dev".to_owned(), "ops".to_owned()],
         source,
         age_s,
+        warning: None,
     }
+}
+
+fn warned(warning: Warning) -> Verdict {
+    Verdict::Granted(Identity { warning: Some(warning), ..bare_identity() })
 }
 
 fn bare_identity() -> Identity {
@@ -200,6 +214,7 @@ fn status() -> Status {
         ],
         cache: CacheStatus { entries: 1, bytes: 400, max_bytes: 1 << 26, hits: 251, misses: 5 },
         problem: None,
+        shield: ShieldStatus { blocked_users: 3, blocked_clients: 250 },
     };
     let home = RealmStatus {
         name: "home".to_owned(),
@@ -207,6 +222,7 @@ fn status() -> Status {
         hosts: Vec::new(),
         cache: CacheStatus::default(),
         problem: Some("users.toml is not there".to_owned()),
+        shield: ShieldStatus::default(),
     };
     Status {
         version: "0.1.0".to_owned(),
@@ -254,6 +270,13 @@ fn verdict_as_json(verdict: &Verdict) -> Value {
         json["groups"] = json!(identity.groups);
         json["source"] = json!(identity.source.as_str());
         json["age_s"] = json!(identity.age_s);
+        match identity.warning {
+            Some(Warning::PasswordExpires(seconds)) => {
+                json["warning"] = json!({ "password_expires_s": seconds });
+            }
+            Some(Warning::GraceLogins(count)) => json["warning"] = json!({ "grace_logins": count }),
+            None => {}
+        }
     }
     if let Some(refusal) = verdict.refusal() {
         json["reason"] = json!(refusal.reason.as_str());
@@ -291,6 +314,7 @@ fn realm_as_json(realm: &RealmStatus) -> Value {
         })
     };
     let CacheStatus { entries, bytes, max_bytes, hits, misses } = realm.cache;
+    let ShieldStatus { blocked_users, blocked_clients } = realm.shield;
     json!({
         "name": realm.name, "kind": realm.kind,
         "hosts": realm.hosts.iter().map(host).collect::<Vec<_>>(),
@@ -299,5 +323,6 @@ fn realm_as_json(realm: &RealmStatus) -> Value {
             "misses": misses,
         },
         "problem": realm.problem,
+        "shield": { "blocked_users": blocked_users, "blocked_clients": blocked_clients },
     })
 }

@@ -73,6 +73,7 @@ pub(crate) fn identity(user: &str) -> Identity {
         groups: vec!["dev".to_owned(), "Domain Admins".to_owned()],
         source: Source::Directory,
         age_s: 0,
+        warning: None,
     }
 }
 

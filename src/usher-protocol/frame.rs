@@ -37,7 +37,7 @@ impl Message for Request {
                 NUMBERS + room(query) + password.as_bytes().len()
             }
             Call::Lookup(query) => NUMBERS + room(query),
-            Call::Status | Call::Reload => NUMBERS,
+            Call::Status | Call::Reload | Call::Flush { .. } | Call::Unblock { .. } => NUMBERS,
         }
     }
 }

@@ -47,6 +47,8 @@
 //!            1 Lookup(Query)
 //!            2 Status                     on the admin socket only
 //!            3 Reload                     on the admin socket only
+//!            4 Flush(realm: Option<String>, user: Option<String>)   on the admin socket only
+//!            5 Unblock(realm: Option<String>, user: String)         on the admin socket only
 //!
 //! Query      realm: Option<String>        none: by the user's domain, else the default realm
 //!            user: String                 at most 256 bytes, without NUL
@@ -58,8 +60,8 @@
 //!
 //! Reply      0 Verdict(Verdict)           to Authenticate and Lookup, and to what cannot be read
 //!            1 Status(Status)             to Status
-//!            2 Done(String)               to Reload: what was done, for people
-//!            3 Failed(String)             to Reload: what could not be done and why, for people
+//!            2 Done(String)               to a command: what was done, for people
+//!            3 Failed(String)             to a command: what could not be done and why, for people
 //!
 //! Verdict    0 Granted(Identity)          Authenticate: the password is right and the rules hold
 //!            1 Found(Identity)            Lookup: the user exists and the rules hold
@@ -74,7 +76,12 @@
 //!            metadata: Vec<(String, String)>   names and values, in the configured order
 //!            groups: Vec<String>
 //!            source: Source               0 directory, 1 cache, 2 stale
-//!            age_s: u64                   seconds since the directory said so
+//!            age_s: u64                   seconds since the directory said the oldest part of it
+//!            warning: Option<Warning>     about the password, if the directory was asked about
+//!                                         it for this very answer and had to say something
+//!
+//! Warning    0 PasswordExpires(u64)       the password expires in so many seconds
+//!            1 GraceLogins(u32)           it has expired, and is taken only so many times more
 //!
 //! Refusal    reason: Reason               a number, see the list in [`Reason`]
 //!            message: String              one line for people
@@ -95,10 +102,10 @@ mod request;
 mod status;
 
 pub use answer::{Answer, Reason, Refusal, Reply, Verdict};
-pub use identity::{Identity, Source};
+pub use identity::{Identity, Source, Warning};
 pub use password::Password;
 pub use request::{Call, Query, Request};
-pub use status::{CacheStatus, Counters, HostState, HostStatus, RealmStatus, Status};
+pub use status::{CacheStatus, Counters, HostState, HostStatus, RealmStatus, ShieldStatus, Status};
 
 /// Most rules that one request may add.
 pub const MAX_RULES: usize = 64;

@@ -27,6 +27,20 @@ pub enum Call {
     Status,
     /// Read the configuration again. (admin socket)
     Reload,
+    /// Forget what directories said. (admin socket)
+    Flush {
+        /// The realm; none: as for a lookup of the user, or all realms where there is no user.
+        realm: Option<String>,
+        /// The user; none: all users.
+        user: Option<String>,
+    },
+    /// Lift the block of a user whose passwords failed too often. (admin socket)
+    Unblock {
+        /// The realm; none: as for a lookup of the user.
+        realm: Option<String>,
+        /// The user.
+        user: String,
+    },
 }
 
 /// Whom a request is about.

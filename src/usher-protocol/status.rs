@@ -57,6 +57,8 @@ pub struct RealmStatus {
     pub cache: CacheStatus,
     /// What is wrong with the realm as a whole, if anything.
     pub problem: Option<String>,
+    /// Who is shut out.
+    pub shield: ShieldStatus,
 }
 
 /// One host of a directory.
@@ -112,4 +114,13 @@ pub struct CacheStatus {
     pub hits: u64,
     /// Questions that went to the directory.
     pub misses: u64,
+}
+
+/// Whose passwords a realm does not try, because too many have failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShieldStatus {
+    /// User names, whether or not they exist.
+    pub blocked_users: u64,
+    /// Client addresses.
+    pub blocked_clients: u64,
 }

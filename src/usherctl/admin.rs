@@ -1,4 +1,4 @@
-//! `status` and `reload`, over the admin socket.
+//! `status`, `flush`, `unblock` and `reload`, over the admin socket.
 
 use serde::Serialize;
 use usher_protocol::client::{Client, ClientError};
@@ -24,9 +24,23 @@ pub(crate) fn status(global: &Global) -> Report {
 
 /// Read the configuration again.
 pub(crate) fn reload(global: &Global) -> Report {
-    match put(global, Call::Reload) {
+    carry_out(global, Call::Reload, "reloaded")
+}
+
+/// Forget what directories said.
+pub(crate) fn flush(global: &Global, realm: Option<String>, user: Option<String>) -> Report {
+    carry_out(global, Call::Flush { realm, user }, "flushed")
+}
+
+/// Lift a user's block.
+pub(crate) fn unblock(global: &Global, realm: Option<String>, user: String) -> Report {
+    carry_out(global, Call::Unblock { realm, user }, "unblocked")
+}
+
+fn carry_out(global: &Global, call: Call, done: &'static str) -> Report {
+    match put(global, call) {
         Ok(Reply::Done(message)) => {
-            Report::answer(Exit::Yes, outcome(global.format, "reloaded", &message))
+            Report::answer(Exit::Yes, outcome(global.format, done, &message))
         }
         Ok(Reply::Failed(message)) => Report {
             answer: outcome(global.format, "failed", &message),
@@ -86,6 +100,23 @@ mod tests {
         let report = reload(&daemon.global());
         assert_eq!(report.answer, "failed: line 3:\n  \\u{1b}bad\n");
         assert_eq!(report.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_flush_and_an_unblock_say_whom_they_are_about() {
+        let daemon = fake::Daemon::answering(Reply::Done("forgot alice".to_owned()));
+        let report = flush(&daemon.global(), None, Some("alice".to_owned()));
+        assert_eq!(report.answer, "flushed: forgot alice\n");
+        let asked = Call::Flush { realm: None, user: Some("alice".to_owned()) };
+        assert_eq!(daemon.asked(), asked);
+        let daemon = fake::Daemon::answering(Reply::Failed("no realm \"x\"".to_owned()));
+        let report = unblock(&daemon.global(), Some("x".to_owned()), "alice".to_owned());
+        assert_eq!(
+            (report.answer.as_str(), report.exit),
+            ("failed: no realm \"x\"\n", Exit::Usage)
+        );
+        let asked = Call::Unblock { realm: Some("x".to_owned()), user: "alice".to_owned() };
+        assert_eq!(daemon.asked(), asked);
     }
 
     #[test]

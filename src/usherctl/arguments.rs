@@ -26,7 +26,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "USHER_SOCKET", value_name = "PATH")]
     #[arg(default_value = "/run/usher/usher.sock", value_hint = ValueHint::FilePath)]
     pub(crate) socket: PathBuf,
-    /// The daemon's admin socket, for status and reload
+    /// The daemon's admin socket, for status, flush, unblock and reload
     #[arg(long, global = true, env = "USHER_ADMIN_SOCKET", value_name = "PATH")]
     #[arg(default_value = "/run/usher/admin.sock", value_hint = ValueHint::FilePath)]
     pub(crate) admin_socket: PathBuf,
@@ -57,8 +57,35 @@ pub(crate) enum Command {
     Lookup(Lookup),
     /// Show the daemon's realms, hosts, caches and counters
     Status,
+    /// Have the daemon forget what directories said, of one user or of all
+    Flush {
+        /// The realm; without it and a user, all realms
+        #[arg(long, value_name = "REALM")]
+        realm: Option<String>,
+        /// The name as the user would give it; without it, all users
+        #[arg(value_name = "USER")]
+        user: Option<String>,
+    },
+    /// Have the daemon try a user's passwords again that was blocked after too many failures
+    Unblock {
+        /// The realm; without it, the one that the user's domain names, else the default
+        #[arg(long, value_name = "REALM")]
+        realm: Option<String>,
+        /// The name as the user would give it
+        #[arg(value_name = "USER")]
+        user: String,
+    },
     /// Have the daemon read its configuration again, and tell the outcome
     Reload,
+    /// Validate a configuration, then try each host of each realm, a line each
+    ///
+    /// Nothing of this needs a running daemon.
+    Check {
+        /// The configuration
+        #[arg(value_name = "FILE", default_value = "/etc/usher/usher.toml")]
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Print the hash of a password, for users.toml
     ///
     /// The password is asked for twice on the terminal without echo or, where standard input is

@@ -68,6 +68,7 @@ mod tests {
             groups: Vec::new(),
             source: Source::Directory,
             age_s: 0,
+            warning: None,
         }
     }
 

@@ -8,6 +8,7 @@
 mod admin;
 mod arguments;
 mod ask;
+mod check;
 mod escape;
 mod hash;
 mod report;
@@ -45,7 +46,12 @@ fn run(cli: &Cli) -> Report {
         Command::Authenticate(asked) => ask::authenticate(&cli.global, asked),
         Command::Lookup(asked) => ask::lookup(&cli.global, asked),
         Command::Status => admin::status(&cli.global),
+        Command::Flush { realm, user } => admin::flush(&cli.global, realm.clone(), user.clone()),
+        Command::Unblock { realm, user } => {
+            admin::unblock(&cli.global, realm.clone(), user.clone())
+        }
         Command::Reload => admin::reload(&cli.global),
+        Command::Check { file } => check::run(&cli.global, file),
         Command::HashPassword { scheme } => hash::run(*scheme),
         Command::Completions { shell } => completions(*shell),
     }

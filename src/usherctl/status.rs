@@ -6,7 +6,7 @@ pub(crate) use json::Json;
 
 use std::fmt::{self, Display, Formatter};
 
-use usher_protocol::{CacheStatus, Counters, HostStatus, RealmStatus, Status};
+use usher_protocol::{CacheStatus, Counters, HostStatus, RealmStatus, ShieldStatus, Status};
 
 use crate::escape;
 
@@ -68,6 +68,12 @@ fn realm_text(realm: &RealmStatus) -> String {
             "  cache    {entries} entries, {} of {}; {hits} hits, {misses} misses\n",
             Size(*bytes),
             Size(*max_bytes)
+        ));
+    }
+    let ShieldStatus { blocked_users, blocked_clients } = realm.shield;
+    if blocked_users + blocked_clients > 0 {
+        text.push_str(&format!(
+            "  shield   blocked users: {blocked_users}, client addresses: {blocked_clients}\n"
         ));
     }
     text
@@ -134,6 +140,7 @@ mod tests {
                 misses: 3,
             },
             problem: None,
+            shield: ShieldStatus { blocked_users: 2, blocked_clients: 1 },
         };
         let local = RealmStatus {
             name: "break-glass".to_owned(),
@@ -141,6 +148,7 @@ mod tests {
             hosts: Vec::new(),
             cache: CacheStatus::default(),
             problem: Some("users.toml cannot be read".to_owned()),
+            shield: ShieldStatus::default(),
         };
         Status {
             version: "0.1.0".to_owned(),
@@ -165,6 +173,7 @@ realm corp (ldap)
   up       ldaps://ldap1.example.com:636  2 search and 4 bind connections
   down     ldaps://ldap2:636              2 search and 4 bind connections; last error: refused\\u{1b}[1m
   cache    7 entries, 1.2 MiB of 64.0 MiB; 9 hits, 3 misses
+  shield   blocked users: 2, client addresses: 1
 
 realm break-glass (local)
   problem  users.toml cannot be read
@@ -182,6 +191,7 @@ realm break-glass (local)
         assert_eq!(value["realms"][0]["hosts"][1]["state"], "down");
         assert_eq!(value["realms"][0]["cache"]["max_bytes"], 64 << 20);
         assert_eq!(value["realms"][0]["problem"], serde_json::Value::Null);
+        assert_eq!(value["realms"][0]["shield"]["blocked_users"], 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use usher_protocol::client::ClientError;
 use usher_protocol::frame::FrameError;
-use usher_protocol::{Identity, Reason, Refusal, Source, Verdict};
+use usher_protocol::{Identity, Reason, Refusal, Source, Verdict, Warning};
 
 use crate::arguments::Format;
 use crate::escape;
@@ -85,10 +85,22 @@ fn yes_text(outcome: &str, identity: &Identity) -> String {
     for (name, value) in &identity.metadata {
         text.push_str(&format!("{}={}\n", escape::line(name), escape::line(value)));
     }
+    if let Some(warning) = identity.warning {
+        text.push_str(&format!("warning: {}\n", in_words(warning)));
+    }
     if !identity.groups.is_empty() {
         text.push_str(&format!("groups: {}\n", escape::line(&identity.groups.join(", "))));
     }
     text
+}
+
+fn in_words(warning: Warning) -> String {
+    match warning {
+        Warning::PasswordExpires(seconds) => format!("the password expires in {seconds} s"),
+        Warning::GraceLogins(count) => {
+            format!("the password has expired, and is taken {count} times more")
+        }
+    }
 }
 
 fn no_text(outcome: &str, refusal: &Refusal) -> String {
@@ -109,12 +121,15 @@ struct Yes<'a> {
     groups: &'a [String],
     source: &'static str,
     age_s: u64,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]
+    warning: Option<Warning>,
 }
 
 impl<'a> Yes<'a> {
     fn new(outcome: &'static str, identity: &'a Identity) -> Self {
-        let Identity { user, realm, metadata, groups, source, age_s } = identity;
-        Self { outcome, user, realm, metadata, groups, source: source.as_str(), age_s: *age_s }
+        let Identity { user, realm, metadata, groups, source, age_s, warning } = identity;
+        let (source, age_s, warning) = (source.as_str(), *age_s, *warning);
+        Self { outcome, user, realm, metadata, groups, source, age_s, warning }
     }
 }
 
@@ -123,6 +138,19 @@ fn in_order<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<
     let mut map = serializer.serialize_map(Some(pairs.len()))?;
     for (name, value) in pairs {
         map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+/// As `{"password_expires_s": 86400}` or `{"grace_logins": 2}`.
+fn by_name<S: Serializer>(warning: &Option<Warning>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    match warning {
+        Some(Warning::PasswordExpires(seconds)) => {
+            map.serialize_entry("password_expires_s", seconds)?;
+        }
+        Some(Warning::GraceLogins(count)) => map.serialize_entry("grace_logins", count)?,
+        None => {}
     }
     map.end()
 }
@@ -162,6 +190,7 @@ mod tests {
             groups: vec!["dev".to_owned(), "ops".to_owned()],
             source: Source::Directory,
             age_s: 0,
+            warning: None,
         }
     }
 
@@ -191,6 +220,26 @@ mod tests {
             "found: alice (realm corp, from cache, 12 s old)\nX_REMOTE_USER=alice\n\
              X_REMOTE_EMAIL=alice@example.com\nA_FIRST=Alice\ngroups: dev, ops\n"
         );
+    }
+
+    #[test]
+    fn a_warning_about_the_password_is_told() {
+        for (warning, text, json) in [
+            (
+                Warning::PasswordExpires(86_400),
+                "warning: the password expires in 86400 s\n",
+                r#""age_s":0,"warning":{"password_expires_s":86400}}"#,
+            ),
+            (
+                Warning::GraceLogins(2),
+                "warning: the password has expired, and is taken 2 times more\n",
+                r#""age_s":0,"warning":{"grace_logins":2}}"#,
+            ),
+        ] {
+            let verdict = Verdict::Granted(Identity { warning: Some(warning), ..alice() });
+            assert!(report(Format::Text, &verdict).answer.contains(text));
+            assert!(report(Format::Json, &verdict).answer.ends_with(&format!("{json}\n")));
+        }
     }
 
     #[test]

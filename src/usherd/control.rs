@@ -75,11 +75,17 @@ impl Control {
         if self.reloads.send(tell).await.is_err() {
             return Reply::Failed(ENDING.to_owned());
         }
-        match told.await {
-            Ok(Ok(text)) => Reply::Done(text),
-            Ok(Err(text)) => Reply::Failed(text),
-            Err(_) => Reply::Failed(ENDING.to_owned()),
-        }
+        told.await.map_or_else(|_| Reply::Failed(ENDING.to_owned()), outcome)
+    }
+
+    /// Forgets what directories said.
+    pub fn flush(&self, realm: Option<&str>, user: Option<&str>) -> Reply {
+        outcome(self.rules().realms.flush(realm, user))
+    }
+
+    /// Lifts a user's block.
+    pub fn unblock(&self, realm: Option<&str>, user: &str) -> Reply {
+        outcome(self.rules().realms.unblock(realm, user))
     }
 
     /// How the daemon is.
@@ -101,6 +107,13 @@ impl Control {
     /// Tells how many connections there are now.
     pub fn connections(&self, count: usize) {
         self.connections.store(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+fn outcome(done: Result<String, String>) -> Reply {
+    match done {
+        Ok(text) => Reply::Done(text),
+        Err(text) => Reply::Failed(text),
     }
 }
 

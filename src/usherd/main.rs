@@ -1,10 +1,14 @@
 //! usherd(8).
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+mod arguments;
+mod check;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use arguments::{Arguments, Command};
+use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tokio_util::sync::CancellationToken;
@@ -12,40 +16,6 @@ use usherd::config::{self, Loaded};
 use usherd::daemon::Daemon;
 use usherd::realm::Realms;
 use usherd::{demo, telemetry};
-
-/// Answers who a user is and whether they may in, from LDAP and other directories, over a Unix
-/// socket.
-#[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/usher/usher.toml")]
-    config: PathBuf,
-    /// Check the configuration, say what is wrong, and end
-    #[arg(long)]
-    check: bool,
-    /// Print the effective configuration, secrets masked, and end
-    #[arg(long)]
-    print_config: bool,
-    /// How log lines look [default: journal under systemd, else text]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    log_format: Option<telemetry::Format>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the whole daemon with sample users, without root or any server
-    Demo {
-        /// The folder for it [default: a temporary one]
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Ask itself, print the answers, and end
-        #[arg(long)]
-        once: bool,
-    },
-}
 
 /// Wrong usage or configuration.
 const USAGE: u8 = 2;
@@ -62,7 +32,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, text)) => {
-            eprintln!("usherd: {text}");
+            let _ = writeln!(io::stderr(), "usherd: {text}");
             ExitCode::from(code)
         }
     }
@@ -74,26 +44,37 @@ fn run(arguments: Arguments) -> Result<(), (u8, String)> {
         .enable_time()
         .build()
         .map_err(|error| (1, format!("cannot start: {error}")))?;
-    if let Some(Command::Demo { dir, once }) = arguments.command {
-        return runtime.block_on(demo::run(dir, once)).map_err(|text| (1, text));
-    }
+    let outcome = match arguments.command {
+        Some(Command::Demo { dir, once }) => {
+            runtime.block_on(demo::run(dir, once)).map_err(|text| (1, text))
+        }
+        None => runtime.block_on(serve(arguments)),
+    };
+    // A name server that does not answer would hold the end up otherwise.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(arguments: Arguments) -> Result<(), (u8, String)> {
     let Loaded { settings, warnings } =
         config::load(&arguments.config).map_err(|error| (USAGE, error.to_string()))?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
     if arguments.print_config {
-        print!("{}", config::print(&settings));
+        write!(io::stdout(), "{}", config::print(&settings))
+            .map_err(|error| (1, format!("cannot print: {error}")))?;
     }
-    if arguments.check {
+    if arguments.check || arguments.check_hosts {
         Realms::check(&settings).map_err(|text| (USAGE, text))?;
     }
-    if arguments.check || arguments.print_config {
-        return Ok(());
+    if arguments.check_hosts {
+        return check::hosts(&settings).await.map_err(|text| (1, text));
     }
-    let _context = runtime.enter();
-    let daemon = Daemon::start(&arguments.config, &settings).map_err(|text| (1, text))?;
-    runtime.block_on(daemon.run(CancellationToken::new()));
+    if !arguments.check && !arguments.print_config {
+        let daemon = Daemon::start(&arguments.config, &settings).map_err(|text| (1, text))?;
+        daemon.run(CancellationToken::new()).await;
+    }
     Ok(())
 }
 

@@ -79,6 +79,11 @@ impl Daemon {
         self.ctl_json(&["authenticate", "--", user], format!("{password}\n").as_bytes())
     }
 
+    /// Where the answer comes from.
+    pub(crate) fn source(&self, user: &str) -> String {
+        self.lookup(user).json["source"].as_str().unwrap_or("nothing").to_owned()
+    }
+
     /// `usherctl status`, which must succeed.
     pub(crate) fn status(&self) -> Value {
         let reply = self.ctl_json(&["status"], b"");

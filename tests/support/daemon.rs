@@ -1,5 +1,6 @@
 //! usherd itself, in a temporary folder.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -108,6 +109,25 @@ impl Daemon {
     /// Puts another configuration in the place of the present one; it is not read by that.
     pub(crate) fn configure(&self, configuration: &str) {
         write_configuration(self.folder(), configuration);
+    }
+
+    /// Its connections to a port of this machine, by the inodes of their sockets.
+    pub(crate) fn connections_to(&self, port: u16) -> BTreeSet<String> {
+        let own = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("its files");
+        let own: BTreeSet<String> = own
+            .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
+            .filter_map(|link| {
+                let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+                Some(inode.to_owned())
+            })
+            .collect();
+        let remote = format!("0100007F:{port:04X}");
+        let table = text_of(Path::new("/proc/net/tcp"));
+        let columns = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let connections = columns.filter(|columns| columns.get(2) == Some(&remote.as_str()));
+        let inodes =
+            connections.filter_map(|columns| columns.get(9).map(|inode| (*inode).to_owned()));
+        inodes.filter(|inode| own.contains(inode)).collect()
     }
 
     pub(crate) fn pid(&self) -> u32 {

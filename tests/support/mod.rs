@@ -1,8 +1,10 @@
 //! What the tests stand on: the programs, a directory server, and the one way to wait.
 
+pub(crate) mod certificate;
 pub(crate) mod ctl;
 pub(crate) mod daemon;
 pub(crate) mod echo;
+pub(crate) mod hostile;
 pub(crate) mod httpd;
 pub(crate) mod kerberos;
 pub(crate) mod ldif;
@@ -10,6 +12,7 @@ pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod proxy;
+pub(crate) mod samba;
 pub(crate) mod slapd;
 pub(crate) mod wire;
 

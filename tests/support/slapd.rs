@@ -1,5 +1,6 @@
 //! OpenLDAP's server, run by hand on a loopback port, with everything in a temporary folder.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use super::certificate::Certificate;
 use super::ldif::{self, PEOPLE, READER, READER_PASSWORD};
 use super::process::{self, Process};
 use super::programs::installed;
@@ -20,25 +22,52 @@ const CONFIGURATION: &str = r#"
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+include /etc/ldap/schema/nis.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb.la
 # For the attribute memberOf; its values are in the LDIF.
 moduleload memberof.la
-
+# Does nothing unless the database has the overlay.
+moduleload ppolicy.la
+@HEAD@
 database mdb
 suffix "dc=example,dc=com"
 directory @DIR@/db
 maxsize 67108864
 index objectClass,uid,mail eq
+@ACCESS@
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="cn=reader,dc=example,dc=com" read by * auth
+@MORE@
 "#;
+
+/// Where accounts are locked: what to add to the configuration, and the policy.
+const PPOLICY: [&str; 2] = [
+    "rootdn \"cn=manager,dc=example,dc=com\"\noverlay ppolicy\nppolicy_default \"cn=policy,dc=example,dc=com\"\n",
+    "dn: cn=policy,dc=example,dc=com\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\n\
+     pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: @FAILURES@\n\n",
+];
+
+/// What a server has beyond the users of [`ldif`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct More<'a> {
+    /// Lines of its configuration before its database.
+    pub(crate) head: &'a str,
+    /// Rules of access that stand before the others.
+    pub(crate) access: &'a str,
+    /// Further lines of its database's configuration.
+    pub(crate) configuration: &'a str,
+    /// Further entries.
+    pub(crate) ldif: &'a str,
+}
 
 /// A directory server with the users of [`ldif`].
 #[derive(Debug)]
 pub(crate) struct Slapd {
     process: Option<Process>,
     port: u16,
+    /// Where it speaks TLS from the first byte on, if it has a certificate.
+    tls_port: Option<u16>,
     folder: TempDir,
 }
 
@@ -53,37 +82,81 @@ pub(crate) struct Operations {
 impl Slapd {
     /// A running server.
     pub(crate) fn start() -> Self {
-        Self::start_with("")
+        Self::start_with(More::default())
     }
 
-    /// A running server with these lines at the head of its configuration.
-    pub(crate) fn start_with(lines: &str) -> Self {
-        let mut slapd = Self::stopped_with(lines);
-        while !slapd.try_start() {
-            slapd.port = free_port();
-        }
+    /// A running server that has more.
+    pub(crate) fn start_with(more: More<'_>) -> Self {
+        let mut slapd = Self::prepared(more);
+        slapd.start_anywhere();
+        slapd
+    }
+
+    /// A running server with this certificate.
+    pub(crate) fn start_with_tls(certificate: &Certificate) -> Self {
+        let mut slapd = Self::with_tls(certificate, "");
+        slapd.start_anywhere();
+        slapd
+    }
+
+    /// As [`Self::stopped`], with this certificate; more lines of its configuration may say how
+    /// TLS is done, where `@DIR@` is the folder of its files.
+    pub(crate) fn with_tls(certificate: &Certificate, lines: &str) -> Self {
+        let files = "TLSCertificateFile @DIR@/own.pem\nTLSCertificateKeyFile @DIR@/own.key\n";
+        let mut slapd = Self::configured(&format!("{files}{lines}\n"));
+        slapd.show(certificate);
+        slapd.tls_port = Some(free_port());
         slapd
     }
 
     /// A server with its data loaded and its port chosen, but not running.
     pub(crate) fn stopped() -> Self {
-        Self::stopped_with("")
+        Self::configured("")
     }
 
-    fn stopped_with(lines: &str) -> Self {
+    /// As [`Self::stopped`], with these lines in its configuration.
+    pub(crate) fn configured(lines: &str) -> Self {
+        Self::prepared(More { head: lines, ..More::default() })
+    }
+
+    /// A running server that locks an account for ever after so many wrong passwords.
+    pub(crate) fn that_locks_after(failures: usize) -> Self {
+        let [configuration, policy] = PPOLICY;
+        let ldif = policy.replace("@FAILURES@", &failures.to_string());
+        Self::start_with(More { configuration, ldif: &ldif, ..More::default() })
+    }
+
+    fn prepared(more: More<'_>) -> Self {
         let folder = TempDir::with_prefix("usher-slapd-").expect("temporary folder");
-        let configuration = CONFIGURATION.replace("@DIR@", &folder.path().to_string_lossy());
-        let configuration = format!("{lines}{configuration}");
+        let configuration = CONFIGURATION
+            .replace("@HEAD@", more.head)
+            .replace("@ACCESS@", more.access)
+            .replace("@MORE@", more.configuration)
+            .replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self { process: None, port: free_port(), folder };
-        slapd.load();
+        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
+        slapd.load(more.ldif);
         slapd
     }
 
-    fn load(&self) {
+    /// Starts it, on other ports if somebody has taken its own.
+    pub(crate) fn start_anywhere(&mut self) {
+        while !self.try_start() {
+            self.port = free_port();
+            self.tls_port = self.tls_port.map(|_| free_port());
+        }
+    }
+
+    /// The certificate that it will show after the next start.
+    pub(crate) fn show(&self, certificate: &Certificate) {
+        fs::write(self.path("own.pem"), &certificate.pem).expect("a certificate");
+        fs::write(self.path("own.key"), &certificate.key).expect("a key");
+    }
+
+    fn load(&self, more: &str) {
         let ldif = self.path("users.ldif");
-        fs::write(&ldif, ldif::directory()).expect("LDIF");
+        fs::write(&ldif, ldif::directory() + more).expect("LDIF");
         let mut slapadd = Command::new(installed("slapadd", PACKAGE));
         slapadd.arg("-q").arg("-f").arg(self.path("slapd.conf")).arg("-l").arg(&ldif);
         process::run(&mut slapadd, b"").success();
@@ -101,7 +174,15 @@ impl Slapd {
         let ready = text_of(&log).matches("slapd starting").count() + 1;
         let mut slapd = Command::new(installed("slapd", PACKAGE));
         slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", "stats", "-h"]);
-        slapd.arg(format!("{}/ {}", self.url(), self.ldapi_url()));
+        let mut urls = format!("{} {}", self.url(), self.ldapi_url());
+        if let Some(port) = self.tls_port {
+            write!(urls, " ldaps://127.0.0.1:{port}").expect("a String");
+            // Not every machine has IPv6; one test asks for it.
+            if TcpListener::bind("[::1]:0").is_ok() {
+                write!(urls, " ldaps://[::1]:{port}").expect("a String");
+            }
+        }
+        slapd.arg(urls);
         let mut process = Process::start(slapd, &log);
         let started = until("slapd", || {
             if text_of(&log).matches("slapd starting").count() == ready {
@@ -147,6 +228,15 @@ impl Slapd {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Its host and the port for TLS from the first byte on.
+    pub(crate) fn tls_host(&self) -> String {
+        format!("127.0.0.1:{}", self.tls_port())
+    }
+
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.tls_port.expect("it has a certificate")
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
     }
@@ -181,12 +271,20 @@ impl Slapd {
         self.log().matches(&format!(" BIND dn=\"{dn}\" method=128")).count()
     }
 
+    /// Whether it lets somebody in with this password; asked past every daemon.
+    pub(crate) fn accepts(&self, dn: &str, password: &str) -> bool {
+        let mut whoami = Command::new(installed("ldapwhoami", "ldap-utils"));
+        whoami.args(["-x", "-H", &self.url(), "-D", dn, "-w", password]);
+        process::run(&mut whoami, b"").code == 0
+    }
+
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         text_of(&self.path("log"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

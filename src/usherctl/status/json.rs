@@ -1,7 +1,7 @@
 //! The daemon's status, with everything in it.
 
 use serde::Serialize;
-use usher_protocol::{CacheStatus, Counters, HostStatus, RealmStatus, Status};
+use usher_protocol::{CacheStatus, Counters, HostStatus, RealmStatus, ShieldStatus, Status};
 
 /// The protocol's fields under the protocol's names. Each is named twice here, so that a field
 /// that the protocol gains cannot be forgotten.
@@ -24,6 +24,7 @@ struct Realm<'a> {
     hosts: Vec<Host<'a>>,
     cache: &'a CacheStatus,
     problem: Option<&'a str>,
+    shield: &'a ShieldStatus,
 }
 
 #[derive(Serialize)]
@@ -62,9 +63,9 @@ impl<'a> From<&'a Status> for Json<'a> {
 
 impl<'a> From<&'a RealmStatus> for Realm<'a> {
     fn from(realm: &'a RealmStatus) -> Self {
-        let RealmStatus { name, kind, hosts, cache, problem } = realm;
+        let RealmStatus { name, kind, hosts, cache, problem, shield } = realm;
         let hosts = hosts.iter().map(Host::from).collect();
-        Self { name, kind, hosts, cache, problem: problem.as_deref() }
+        Self { name, kind, hosts, cache, problem: problem.as_deref(), shield }
     }
 }
 

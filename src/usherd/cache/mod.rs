@@ -2,35 +2,37 @@
 //! directory and no request.
 //!
 //! An identity and a password are separate facts with times of their own. A password is kept as a
-//! keyed digest only. A password that does not match says nothing: the user may have changed it,
-//! so the directory is asked; only one that the directory itself refused is known to be wrong,
-//! and for a shorter time.
+//! keyed digest only. One that does not match says nothing: the user may have changed it, so the
+//! directory is asked. What is past its time is kept for when no host answers.
 
+mod bounded;
+mod shard;
 mod verifier;
 
-use std::mem::size_of;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lru::LruCache;
 use tokio::time::Instant;
 use usher_protocol::CacheStatus;
 
+pub use bounded::allocated;
 pub use verifier::{Digest, Digester};
 
 use crate::config;
+use shard::Shard;
 
-/// Wrong passwords remembered for a user: a phone and a script with an old one, and some typing.
-const MAX_WRONG: usize = 4;
-/// The part of the bytes that names of nobody may take, so that they never push a user out.
-const NOBODY_PART: usize = 16;
-/// What the map, its list and the allocator need beside an entry's own bytes.
-const OVERHEAD: usize = 96;
+/// More than threads, so that they hardly ever wait for each other.
+const MOST_SHARDS: usize = 16;
+/// A shard must hold some entries to be of use.
+const SHARD_BYTES: usize = 1 << 20;
+/// A refresh that failed is tried again no sooner.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What can be remembered of somebody.
 pub trait Identity {
-    /// Heap bytes in use.
+    /// Heap bytes in use beside the value itself, as [`allocated`] counts them.
     fn heap_bytes(&self) -> usize;
     /// Whether the password of the one is that of the other.
     fn is_same_as(&self, other: &Self) -> bool;
@@ -38,34 +40,49 @@ pub trait Identity {
 
 /// What a directory said of users, and when.
 pub struct Cache<T> {
-    settings: config::Cache,
-    facts: Mutex<Facts<T>>,
-    hits: AtomicU64,
-    misses: AtomicU64,
+    times: Times,
+    max_bytes: usize,
+    shards: Box<[Mutex<Shard<T>>]>,
+    choice: RandomState,
+    flushes: AtomicU64,
 }
 
-struct Facts<T> {
-    known: LruCache<Box<str>, Known<T>>,
-    known_bytes: usize,
-    nobody: LruCache<Box<str>, Instant>,
-    nobody_bytes: usize,
-}
-
-struct Known<T> {
-    identity: Arc<T>,
-    since: Instant,
-    right: Option<(Digest, Instant)>,
-    wrong: Vec<(Digest, Instant)>,
-    bytes: usize,
+/// How long what is of use.
+#[derive(Debug, Clone)]
+struct Times {
+    ttl: Duration,
+    negative_ttl: Duration,
+    /// How long an identity may be told at all.
+    served: Duration,
+    /// How long a right password may be accepted at all.
+    accepted: Duration,
+    /// When an identity in use is read again.
+    refresh: Option<Duration>,
 }
 
 /// What is known of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who<T> {
-    /// A user, and when the directory said so.
-    Known(Arc<T>, Instant),
+    /// A user.
+    Fresh {
+        /// What the directory said.
+        identity: Arc<T>,
+        /// When.
+        since: Instant,
+        /// Whether the directory should be asked again, without waiting for it.
+        refresh: bool,
+    },
+    /// A user, for when no host answers.
+    Stale {
+        /// What the directory said.
+        identity: Arc<T>,
+        /// When.
+        since: Instant,
+    },
     /// Nobody has this name.
     Nobody,
+    /// Nothing; the directory must be asked.
+    Unknown,
 }
 
 /// What is known of a password.
@@ -74,179 +91,144 @@ pub enum Who<T> {
 pub enum Memory {
     /// The directory accepted it then.
     Right(Instant),
-    /// The directory refused it a short while ago.
-    Wrong,
+    /// The directory accepted it then; this counts when no host answers.
+    Offline(Instant),
     /// Nothing; the directory must be asked.
     Unknown,
 }
 
+/// When a question began. What is forgotten while it is under way stays forgotten: an answer may
+/// be older than the command to forget it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Asked(u64);
+
 impl<T: Identity> Cache<T> {
     /// Empty.
     pub fn new(settings: &config::Cache) -> Self {
-        let facts = Facts {
-            known: LruCache::unbounded(),
-            known_bytes: 0,
-            nobody: LruCache::unbounded(),
-            nobody_bytes: 0,
-        };
+        let shards = (settings.max_bytes / SHARD_BYTES).clamp(1, MOST_SHARDS);
         Self {
-            settings: settings.clone(),
-            facts: Mutex::new(facts),
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
+            times: Times::new(settings),
+            max_bytes: settings.max_bytes,
+            shards: (0..shards).map(|_| Mutex::new(Shard::new())).collect(),
+            choice: RandomState::new(),
+            flushes: AtomicU64::new(0),
         }
     }
 
-    /// Who the name is, if that is known and fresh.
-    pub fn identity(&self, name: &str, now: Instant) -> Option<Who<T>> {
-        let mut facts = self.facts();
-        let known = facts.known.get(name).map(|known| (Arc::clone(&known.identity), known.since));
-        let who = match known {
-            Some((identity, since)) if fresh(since, self.settings.ttl, now) => {
-                Some(Who::Known(identity, since))
-            }
-            _ => facts
-                .nobody
-                .get(name)
-                .filter(|since| fresh(**since, self.settings.negative_ttl, now))
-                .map(|_| Who::Nobody),
-        };
-        drop(facts);
-        self.count(who.is_some());
-        who
+    /// A question to the directory begins.
+    pub fn asking(&self) -> Asked {
+        Asked(self.flushes.load(Ordering::Acquire))
+    }
+
+    /// Who the name is, as far as that is known.
+    pub fn identity(&self, name: &str, now: Instant) -> Who<T> {
+        self.shard(name).map_or(Who::Unknown, |mut shard| shard.identity(name, &self.times, now))
     }
 
     /// What is known of a password of this name.
     pub fn password(&self, name: &str, digest: &Digest, now: Instant) -> Memory {
-        let mut facts = self.facts();
-        let memory = facts.known.get(name).map_or(Memory::Unknown, |known| {
-            let right = known.right.as_ref().filter(|(right, _)| right == digest);
-            if let Some((_, since)) = right.filter(|(_, it)| fresh(*it, self.settings.ttl, now)) {
-                return Memory::Right(*since);
-            }
-            let ttl = self.settings.negative_ttl;
-            let refused =
-                |(wrong, since): &(Digest, Instant)| wrong == digest && fresh(*since, ttl, now);
-            if known.wrong.iter().any(refused) { Memory::Wrong } else { Memory::Unknown }
-        });
-        drop(facts);
-        self.count(memory != Memory::Unknown);
-        memory
+        self.shard(name)
+            .map_or(Memory::Unknown, |mut shard| shard.password(name, digest, &self.times, now))
+    }
+
+    /// Whether a password of this name is known to be right. This is not yet a question, and is
+    /// not counted as one.
+    pub fn is_right(&self, name: &str, digest: &Digest, now: Instant) -> bool {
+        self.shard(name).is_some_and(|mut shard| {
+            matches!(shard.remember(name, digest, &self.times, now), Memory::Right(_))
+        })
     }
 
     /// The directory said who the name is.
-    pub fn learn_identity(&self, name: &str, identity: &Arc<T>, now: Instant) {
-        let bytes = OVERHEAD
-            + size_of::<Known<T>>()
-            + size_of::<T>()
-            + name.len()
-            + identity.heap_bytes()
-            + MAX_WRONG * size_of::<(Digest, Instant)>();
-        let mut facts = self.facts();
-        facts.forget_nobody(name);
-        let (right, wrong) = match facts.forget(name) {
-            Some(old) if old.identity.is_same_as(identity) => (old.right, old.wrong),
-            _ => (None, Vec::new()),
-        };
-        let known = Known { identity: Arc::clone(identity), since: now, right, wrong, bytes };
-        facts.known.push(name.into(), known);
-        facts.known_bytes += bytes;
-        while facts.known_bytes > self.settings.max_bytes {
-            let Some((_, oldest)) = facts.known.pop_lru() else {
-                break;
-            };
-            facts.known_bytes -= oldest.bytes;
-        }
+    pub fn learn_identity(&self, name: &str, identity: &Arc<T>, asked: Asked, now: Instant) {
+        self.learn(name, asked, now, |shard| {
+            shard.learn_identity(name, identity, &self.times, now);
+        });
     }
 
     /// The directory said that nobody has this name.
-    pub fn learn_nobody(&self, name: &str, now: Instant) {
-        let mut facts = self.facts();
-        facts.forget(name);
-        facts.forget_nobody(name);
-        facts.nobody.push(name.into(), now);
-        facts.nobody_bytes += nobody_bytes(name);
-        while facts.nobody_bytes > self.settings.max_bytes / NOBODY_PART {
-            let Some((oldest, _)) = facts.nobody.pop_lru() else {
-                break;
-            };
-            facts.nobody_bytes -= nobody_bytes(&oldest);
-        }
+    pub fn learn_nobody(&self, name: &str, asked: Asked, now: Instant) {
+        self.learn(name, asked, now, |shard| shard.learn_nobody(name, now));
     }
 
-    /// The directory accepted or refused a password.
-    pub fn learn_password(&self, name: &str, digest: Digest, right: bool, now: Instant) {
-        let mut facts = self.facts();
-        let Some(known) = facts.known.get_mut(name) else {
-            return;
-        };
-        known.wrong.retain(|(wrong, _)| *wrong != digest);
-        if right {
-            known.right = Some((digest, now));
-            return;
-        }
-        if known.right.as_ref().is_some_and(|(right, _)| *right == digest) {
-            known.right = None;
-        }
-        if known.wrong.len() >= MAX_WRONG {
-            known.wrong.remove(0);
-        }
-        known.wrong.push((digest, now));
+    /// The directory accepted or refused a password of this identity.
+    pub fn learn_password(
+        &self,
+        name: &str,
+        identity: &T,
+        said: (Digest, bool),
+        asked: Asked,
+        now: Instant,
+    ) {
+        self.learn(name, asked, now, |shard| {
+            shard.learn_password(name, identity, said, &self.times, now);
+        });
     }
 
-    /// Forgets everything.
-    pub fn clear(&self) {
-        let mut facts = self.facts();
-        facts.known.clear();
-        facts.nobody.clear();
-        facts.known_bytes = 0;
-        facts.nobody_bytes = 0;
+    /// Forgets a name; whether anything was known of it.
+    pub fn forget(&self, name: &str) -> bool {
+        // Before the lock is taken: whoever learns after this sees that it was too early.
+        self.flushes.fetch_add(1, Ordering::AcqRel);
+        self.shard(name).is_some_and(|mut shard| shard.forget(name))
+    }
+
+    /// Forgets everything; how many names that were.
+    pub fn clear(&self) -> usize {
+        self.flushes.fetch_add(1, Ordering::AcqRel);
+        self.shards.iter().map(|shard| lock(shard).clear()).sum()
     }
 
     /// Fill and use.
     pub fn status(&self) -> CacheStatus {
-        let facts = self.facts();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        CacheStatus {
-            entries: number(facts.known.len() + facts.nobody.len()),
-            bytes: number(facts.known_bytes + facts.nobody_bytes),
-            max_bytes: number(self.settings.max_bytes),
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
+        let empty = CacheStatus { max_bytes: number(self.max_bytes), ..CacheStatus::default() };
+        self.shards.iter().fold(empty, |sum, shard| {
+            let shard = lock(shard);
+            CacheStatus {
+                entries: sum.entries + number(shard.len()),
+                bytes: sum.bytes + number(shard.bytes()),
+                hits: sum.hits + shard.hits(),
+                misses: sum.misses + shard.misses(),
+                ..sum
+            }
+        })
+    }
+
+    fn learn(&self, name: &str, asked: Asked, now: Instant, fact: impl FnOnce(&mut Shard<T>)) {
+        if let Some(mut shard) = self.shard(name)
+            && asked == self.asking()
+        {
+            fact(&mut shard);
+            shard.shrink(self.max_bytes / self.shards.len(), &self.times, now);
         }
     }
 
-    fn count(&self, hit: bool) {
-        let counter = if hit { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn facts(&self) -> MutexGuard<'_, Facts<T>> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// There always is one.
+    fn shard(&self, name: &str) -> Option<MutexGuard<'_, Shard<T>>> {
+        let count = u64::try_from(self.shards.len()).unwrap_or(1);
+        let place = usize::try_from(self.choice.hash_one(name) % count).unwrap_or_default();
+        self.shards.get(place).map(lock)
     }
 }
 
-impl<T> Facts<T> {
-    fn forget(&mut self, name: &str) -> Option<Known<T>> {
-        let known = self.known.pop(name)?;
-        self.known_bytes -= known.bytes;
-        Some(known)
-    }
+fn lock<T>(shard: &Mutex<Shard<T>>) -> MutexGuard<'_, Shard<T>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn forget_nobody(&mut self, name: &str) {
-        if self.nobody.pop(name).is_some() {
-            self.nobody_bytes -= nobody_bytes(name);
+impl Times {
+    fn new(settings: &config::Cache) -> Self {
+        let ahead = settings.refresh_ahead;
+        Self {
+            ttl: settings.ttl,
+            negative_ttl: settings.negative_ttl,
+            served: settings.ttl + settings.stale,
+            accepted: settings.ttl + settings.offline_authentication,
+            refresh: (ahead > 0.0).then(|| settings.ttl.mul_f64(ahead)),
         }
     }
 }
 
-fn nobody_bytes(name: &str) -> usize {
-    OVERHEAD + name.len() + size_of::<Instant>()
-}
-
-fn fresh(since: Instant, ttl: Duration, now: Instant) -> bool {
-    now.saturating_duration_since(since) < ttl
-}
-
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -4,14 +4,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher_protocol::Password;
 
-use super::{Cache, Digester, Identity, Memory, Who};
+use super::{Cache, Digest, Digester, Identity, Memory, Who};
 use crate::config;
 
-const TTL: Duration = Duration::from_secs(300);
-const NEGATIVE_TTL: Duration = Duration::from_secs(30);
+pub(super) const TTL: Duration = Duration::from_secs(300);
+pub(super) const NEGATIVE_TTL: Duration = Duration::from_secs(30);
+pub(super) const STALE: Duration = Duration::from_secs(3600);
+pub(super) const OFFLINE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Person(&'static str, usize);
+pub(super) struct Person(pub(super) &'static str, pub(super) usize);
 
 impl Identity for Person {
     fn heap_bytes(&self) -> usize {
@@ -22,114 +24,209 @@ impl Identity for Person {
     }
 }
 
+pub(super) fn settings() -> config::Cache {
+    config::Cache {
+        ttl: TTL,
+        negative_ttl: NEGATIVE_TTL,
+        stale: STALE,
+        offline_authentication: OFFLINE,
+        max_bytes: 1 << 20,
+        refresh_ahead: 0.8,
+    }
+}
+
 fn cache(max_bytes: usize) -> Cache<Person> {
-    Cache::new(&config::Cache { ttl: TTL, negative_ttl: NEGATIVE_TTL, max_bytes })
+    Cache::new(&config::Cache { max_bytes, ..settings() })
+}
+
+fn person(name: &'static str, bytes: usize) -> Arc<Person> {
+    Arc::new(Person(name, bytes))
 }
 
 fn alice() -> Arc<Person> {
-    Arc::new(Person("alice", 0))
+    person("alice", 0)
+}
+
+fn digests<const N: usize>(passwords: [&str; N]) -> [Digest; N] {
+    let digester = Digester::new().expect("random");
+    passwords.map(|it| digester.digest("alice", &Password::from(it)))
+}
+
+impl Cache<Person> {
+    fn is(&self, name: &str, identity: &Arc<Person>, now: Instant) {
+        self.learn_identity(name, identity, self.asking(), now);
+    }
+
+    fn is_nobody(&self, name: &str, now: Instant) {
+        self.learn_nobody(name, self.asking(), now);
+    }
+
+    fn accepts(&self, digest: &Digest, right: bool, now: Instant) {
+        self.learn_password("alice", &alice(), (digest.clone(), right), self.asking(), now);
+    }
+
+    fn knows(&self, name: &str, now: Instant) -> bool {
+        matches!(self.identity(name, now), Who::Fresh { .. })
+    }
 }
 
 #[test]
-fn an_identity_is_fresh_for_its_time() {
+fn an_identity_is_fresh_for_its_time_and_then_stale_and_then_gone() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    assert_eq!(cache.identity("alice", now), None);
-    cache.learn_identity("alice", &alice(), now);
-    assert_eq!(cache.identity("alice", now + TTL / 2), Some(Who::Known(alice(), now)));
-    assert_eq!(cache.identity("alice", now + TTL), None);
+    assert_eq!(cache.identity("alice", now), Who::Unknown);
+    cache.is("alice", &alice(), now);
+    let fresh = Who::Fresh { identity: alice(), since: now, refresh: false };
+    assert_eq!(cache.identity("alice", now + TTL / 2), fresh);
+    let stale = Who::Stale { identity: alice(), since: now };
+    assert_eq!(cache.identity("alice", now + TTL), stale);
+    assert_eq!(cache.identity("alice", now + TTL + STALE), Who::Unknown);
+}
+
+#[test]
+fn an_identity_in_use_is_to_be_read_again_before_its_time_is_over() {
+    let (cache, now) = (cache(1 << 20), Instant::now());
+    cache.is("alice", &alice(), now);
+    let refresh = |now| matches!(cache.identity("alice", now), Who::Fresh { refresh: true, .. });
+    let due = now + TTL * 4 / 5;
+    assert!(!refresh(due - Duration::from_millis(1)));
+    assert!(refresh(due));
+    // Whoever comes next does not ask as well, unless that has come to nothing.
+    assert!(!refresh(due));
+    assert!(refresh(due + super::RETRY));
 }
 
 #[test]
 fn nobody_is_known_for_a_shorter_time_and_replaced_by_somebody() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    cache.learn_nobody("alice", now);
-    assert_eq!(cache.identity("alice", now), Some(Who::Nobody));
-    assert_eq!(cache.identity("alice", now + NEGATIVE_TTL), None);
-    cache.learn_identity("alice", &alice(), now);
-    assert_eq!(cache.identity("alice", now), Some(Who::Known(alice(), now)));
-    cache.learn_nobody("alice", now);
-    assert_eq!(cache.identity("alice", now), Some(Who::Nobody));
+    cache.is_nobody("alice", now);
+    assert_eq!(cache.identity("alice", now), Who::Nobody);
+    assert_eq!(cache.identity("alice", now + NEGATIVE_TTL), Who::Unknown);
+    cache.is("alice", &alice(), now);
+    assert!(cache.knows("alice", now));
+    cache.is_nobody("alice", now);
+    assert_eq!(cache.identity("alice", now), Who::Nobody);
 }
 
 #[test]
-fn a_mismatch_is_unknown_and_a_refusal_is_wrong_for_a_while() {
+fn a_password_that_does_not_match_is_unknown_and_a_new_one_replaces_the_old() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    let digester = Digester::new().expect("random");
-    let [old, new] = ["old", "new"].map(|it| digester.digest("alice", &Password::from(it)));
-    cache.learn_identity("alice", &alice(), now);
-    cache.learn_password("alice", old, true, now);
+    let [old, new] = digests(["old", "new"]);
+    cache.is("alice", &alice(), now);
+    cache.accepts(&old, true, now);
     assert_eq!(cache.password("alice", &old, now), Memory::Right(now));
     assert_eq!(cache.password("alice", &new, now), Memory::Unknown);
 
-    cache.learn_password("alice", new, false, now);
-    assert_eq!(cache.password("alice", &new, now), Memory::Wrong);
+    cache.accepts(&new, false, now);
     assert_eq!(cache.password("alice", &old, now), Memory::Right(now));
-    assert_eq!(cache.password("alice", &new, now + NEGATIVE_TTL), Memory::Unknown);
 
-    cache.learn_password("alice", new, true, now);
+    cache.accepts(&new, true, now);
     assert_eq!(cache.password("alice", &new, now), Memory::Right(now));
     assert_eq!(cache.password("alice", &old, now), Memory::Unknown);
-    assert_eq!(cache.password("alice", &new, now + TTL), Memory::Unknown);
+}
+
+#[test]
+fn a_right_password_past_its_time_counts_only_while_no_host_answers_and_not_for_long() {
+    let (cache, now) = (cache(1 << 20), Instant::now());
+    let [digest] = digests(["pw"]);
+    cache.is("alice", &alice(), now);
+    cache.accepts(&digest, true, now);
+    assert_eq!(cache.password("alice", &digest, now + TTL), Memory::Offline(now));
+    assert_eq!(cache.password("alice", &digest, now + TTL + OFFLINE), Memory::Unknown);
 }
 
 #[test]
 fn a_refused_password_is_right_no_more() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    let digest = Digester::new().expect("random").digest("alice", &Password::from("pw"));
-    cache.learn_identity("alice", &alice(), now);
-    cache.learn_password("alice", digest, true, now);
-    cache.learn_password("alice", digest, false, now);
-    assert_eq!(cache.password("alice", &digest, now), Memory::Wrong);
+    let [digest] = digests(["pw"]);
+    cache.is("alice", &alice(), now);
+    cache.accepts(&digest, true, now);
+    cache.accepts(&digest, false, now);
+    assert_eq!(cache.password("alice", &digest, now), Memory::Unknown);
 }
 
 #[test]
 fn a_password_stays_with_the_same_entry_only() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    let digest = Digester::new().expect("random").digest("alice", &Password::from("pw"));
-    cache.learn_identity("alice", &alice(), now);
-    cache.learn_password("alice", digest, true, now);
-    cache.learn_identity("alice", &alice(), now);
+    let [digest] = digests(["pw"]);
+    cache.is("alice", &alice(), now);
+    cache.accepts(&digest, true, now);
+    cache.is("alice", &alice(), now);
     assert_eq!(cache.password("alice", &digest, now), Memory::Right(now));
-    cache.learn_identity("alice", &Arc::new(Person("another alice", 0)), now);
+    cache.is("alice", &person("another alice", 0), now);
     assert_eq!(cache.password("alice", &digest, now), Memory::Unknown);
+    // A bind as the entry that had the name before says nothing of the one that has it now.
+    cache.accepts(&digest, true, now);
+    assert_eq!(cache.password("alice", &digest, now), Memory::Unknown);
+}
+
+#[test]
+fn what_was_asked_before_it_was_forgotten_is_not_learned_after() {
+    let (cache, now) = (cache(1 << 20), Instant::now());
+    let asked = cache.asking();
+    assert!(!cache.forget("alice"));
+    cache.learn_identity("alice", &alice(), asked, now);
+    assert_eq!(cache.identity("alice", now), Who::Unknown);
+    cache.is("alice", &alice(), now);
+    assert!(cache.forget("alice"));
+    assert_eq!(cache.identity("alice", now), Who::Unknown);
+    cache.is("alice", &alice(), now);
+    cache.is_nobody("bob", now);
+    assert_eq!(cache.clear(), 2);
+    assert_eq!(cache.status().entries, 0);
 }
 
 #[test]
 fn bytes_are_bounded_and_the_least_recently_used_goes() {
     let (cache, now) = (cache(10_000), Instant::now());
-    cache.learn_identity("first", &Arc::new(Person("first", 3000)), now);
-    cache.learn_identity("second", &Arc::new(Person("second", 3000)), now);
-    assert!(cache.identity("first", now).is_some());
-    cache.learn_identity("third", &Arc::new(Person("third", 3000)), now);
-    assert!(cache.identity("first", now).is_some());
-    assert!(cache.identity("second", now).is_none());
+    for name in ["first", "second"] {
+        cache.is(name, &person(name, 4000), now);
+    }
+    assert!(cache.knows("first", now));
+    cache.is("third", &person("third", 4000), now);
+    assert!(cache.knows("first", now));
+    assert!(!cache.knows("second", now));
     assert!(cache.status().bytes <= 10_000);
+}
+
+#[test]
+fn what_is_of_no_more_use_goes_before_the_least_recently_used() {
+    let (cache, now) = (cache(10_000), Instant::now());
+    cache.is("old", &person("old", 4000), now);
+    let later = now + TTL + STALE;
+    cache.is("new", &person("new", 4000), later);
+    // Asked for last, but there is nothing to tell.
+    assert!(!cache.knows("old", later));
+    cache.is("newer", &person("newer", 4000), later);
+    assert!(cache.knows("new", later) && cache.knows("newer", later));
+}
+
+#[test]
+fn what_nobody_asks_for_goes_in_the_course_of_time() {
+    let (cache, now) = (cache(1 << 20), Instant::now());
+    for name in ["a", "b", "c"] {
+        cache.is(name, &person("x", 0), now);
+    }
+    let later = now + TTL + STALE;
+    cache.is("d", &alice(), later);
+    cache.is("e", &alice(), later);
+    assert_eq!(cache.status().entries, 2);
 }
 
 #[test]
 fn names_of_nobody_never_push_users_out() {
     let (cache, now) = (cache(10_000), Instant::now());
-    cache.learn_identity("alice", &alice(), now);
+    cache.is("alice", &alice(), now);
     for made_up in 0..10_000 {
-        cache.learn_nobody(&format!("made-up-{made_up}"), now);
+        cache.is_nobody(&format!("made-up-{made_up}"), now);
     }
-    assert!(cache.identity("alice", now).is_some());
-    assert!(cache.status().bytes <= 10_000 + 10_000 / 16);
+    assert!(cache.knows("alice", now));
+    assert!(cache.status().bytes <= 10_000);
 }
 
 #[test]
-fn accounting_ends_at_zero() {
-    let (cache, now) = (cache(1 << 20), Instant::now());
-    for name in ["a", "b", "a", "c"] {
-        cache.learn_identity(name, &alice(), now);
-        cache.learn_nobody(name, now);
-    }
-    for name in ["a", "b", "c"] {
-        cache.learn_identity(name, &alice(), now);
-    }
-    let mut facts = cache.facts();
-    for name in ["a", "b", "c"] {
-        facts.forget(name);
-    }
-    assert_eq!((facts.known_bytes, facts.nobody_bytes), (0, 0));
+fn what_is_larger_than_the_cache_is_not_kept() {
+    let (cache, now) = (cache(10_000), Instant::now());
+    cache.is("large", &person("large", 20_000), now);
+    assert!(!cache.knows("large", now));
+    assert!(cache.status().bytes <= 10_000);
 }

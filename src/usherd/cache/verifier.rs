@@ -1,40 +1,75 @@
 //! Passwords as keyed digests.
 //!
-//! The key is random and lives as long as the process, in memory alone. Whoever reads that memory
-//! has the key as well and can try guesses as fast as the digest computes, so nothing of this is
-//! ever written anywhere.
+//! The key is random, lives as long as its realm, and stands alone in a page of memory that is
+//! never swapped out. Digests without it tell nothing, so it does not matter where they are.
+//! Whoever reads the memory of the running process has both, and can try guesses as fast as the
+//! digest computes.
 
 use std::fmt;
 
 use usher_protocol::Password;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 /// Makes digests.
-pub struct Digester(Zeroizing<[u8; 32]>);
+pub struct Digester {
+    // Declared before the page: it is unlocked before it is freed.
+    _lock: Option<region::LockGuard>,
+    page: Box<Page>,
+}
 
-/// What a password leaves behind. Comparison takes constant time.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A page of its own, since locks of pages do not nest: with a neighbour, the first of the two to
+/// be dropped would unlock both.
+#[repr(align(4096))]
+struct Page {
+    key: [u8; 32],
+}
+
+/// What a password leaves behind. Comparison takes constant time; it is overwritten when dropped.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Digest(blake3::Hash);
 
 impl Digester {
-    /// With a new random key.
+    /// With a new random key. Where the system lets nothing be locked (`RLIMIT_MEMLOCK` of 0), it
+    /// works all the same.
     ///
     /// # Errors
     /// If the system has no random bytes.
     pub fn new() -> Result<Self, getrandom::Error> {
-        let mut key = Zeroizing::new([0; 32]);
-        getrandom::fill(key.as_mut())?;
-        Ok(Self(key))
+        let mut page = Box::new(Page { key: [0; 32] });
+        let lock = region::lock(&raw const *page, size_of::<Page>()).ok();
+        getrandom::fill(&mut page.key)?;
+        Ok(Self { _lock: lock, page })
     }
 
     /// The digest of a user's password; the same password of another user has another one.
     pub fn digest(&self, name: &str, password: &Password) -> Digest {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        let mut hasher = blake3::Hasher::new_keyed(&self.page.key);
         let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
         hasher.update(&length.to_le_bytes());
         hasher.update(name.as_bytes());
         hasher.update(password.as_bytes());
-        Digest(hasher.finalize())
+        let digest = Digest(hasher.finalize());
+        hasher.zeroize();
+        digest
+    }
+}
+
+impl Drop for Digester {
+    fn drop(&mut self) {
+        self.page.key.zeroize();
+    }
+}
+
+impl Digest {
+    /// A few bits, to tell a user's passwords apart.
+    pub fn tag(&self) -> u64 {
+        self.0.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+impl Drop for Digest {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -47,5 +82,30 @@ impl std::hash::Hash for Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use usher_protocol::Password;
+
+    use super::Digester;
+
+    #[test]
+    fn a_digest_is_of_the_name_and_the_password_under_the_key() {
+        let [one, other] = [(), ()].map(|()| Digester::new().expect("random"));
+        let digest =
+            |by: &Digester, name: &str, password: &str| by.digest(name, &Password::from(password));
+        assert_eq!(digest(&one, "alice", "pw"), digest(&one, "alice", "pw"));
+        assert_ne!(digest(&one, "alice", "pw"), digest(&one, "alicep", "w"));
+        assert_ne!(digest(&one, "alice", "pw"), digest(&one, "bob", "pw"));
+        assert_ne!(digest(&one, "alice", "pw"), digest(&other, "alice", "pw"));
+        assert_ne!(digest(&one, "alice", "pw").tag(), digest(&one, "alice", "qw").tag());
+    }
+
+    #[test]
+    fn the_key_is_in_memory_that_is_never_swapped_out() {
+        let digester = Digester::new().expect("random");
+        assert!(digester._lock.is_some());
     }
 }

@@ -16,6 +16,14 @@ pub(super) fn account(
     findings: &mut Findings<'_>,
 ) -> Account {
     let password = raw.password.as_ref().and_then(|source| password(source, around, findings));
+    if let Some(sasl) = &raw.sasl {
+        if raw.account.is_some() || raw.password.is_some() {
+            let fault = Fault::new("sasl \"external\" contradicts account and password")
+                .hint("the certificate or the socket names the account");
+            findings.refuse(sasl.span(), fault);
+        }
+        return Account::External;
+    }
     match (&raw.account, &raw.password) {
         (None, None) => {}
         (Some(account), None) => findings.refuse(

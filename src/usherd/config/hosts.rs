@@ -6,33 +6,62 @@ use super::host::{Address, Server};
 use super::problem::{Fault, Findings};
 use super::raw::{self, Security, Span, Strings, Word};
 use super::realm::Named;
-use super::{settings, units, unsupported};
+use super::{Surroundings, settings, tls, units};
 
-/// What plain LDAP listens on. (RFC 4511 5.1)
-const PLAIN_PORT: u16 = 389;
+/// Where LDAP listens (RFC 4511 5.1), also for StartTLS.
+const LDAP_PORT: u16 = 389;
+/// Where LDAP inside of TLS listens.
+const LDAPS_PORT: u16 = 636;
 
-/// The hosts in order of preference, and how all of them are secured. A contradiction is told
-/// before what is merely unsupported.
+/// The hosts in order of preference, and how all of them are secured.
 pub(super) fn hosts(
     realm: &Named<'_>,
+    around: &Surroundings,
     findings: &mut Findings<'_>,
 ) -> Option<(Vec<settings::Host>, settings::Security)> {
-    let port = findings.read("port", &realm.raw.port, PLAIN_PORT, units::port);
-    let (at, written) = realm.required("host", realm.raw.host.as_ref(), findings)?;
+    let raw = realm.raw;
+    let port = raw
+        .port
+        .as_ref()
+        .and_then(|port| findings.take("port", port.span(), units::port(port.get_ref())));
+    let (at, written) = realm.required("host", raw.host.as_ref(), findings)?;
     let servers = servers(at.clone(), written, findings)?;
-    refuse_useless_port(realm.raw, &servers, findings);
-    let security = security(realm.raw, at.clone(), &servers, findings)?;
-    if security == Security::Plain {
-        refuse_certificates(realm.raw, findings);
-    }
-    let secured_at = realm.raw.connection_security.as_ref().map_or(at.clone(), Spanned::span);
-    let security =
-        findings.take("connection_security", secured_at, unsupported::security(security))?;
+    refuse_useless_port(raw, &servers, findings);
+    let (security, usual_port) = match security(raw, at.clone(), &servers, findings)? {
+        Security::Plain => {
+            refuse_certificates(raw, findings);
+            (settings::Security::Plain, LDAP_PORT)
+        }
+        Security::Ldaps => {
+            (settings::Security::Ldaps(tls::tls(raw, around, findings)?), LDAPS_PORT)
+        }
+        Security::StartTls => {
+            (settings::Security::StartTls(tls::tls(raw, around, findings)?), LDAP_PORT)
+        }
+    };
     if let Some(name) = servers.iter().find_map(|server| server.address.remote()) {
-        findings.warn(at, &format!("passwords travel unencrypted to {name}"));
+        warn_of_listeners(name, &security, at, findings);
     }
+    let port = port.unwrap_or(usual_port);
     let hosts = servers.into_iter().map(|server| server.address.on(port)).collect();
     Some((hosts, security))
+}
+
+/// Warns where whoever is on the way to `name` can read passwords.
+fn warn_of_listeners(
+    name: &str,
+    security: &settings::Security,
+    at: Span,
+    findings: &mut Findings<'_>,
+) {
+    match security.tls() {
+        None => findings.warn(at, &format!("passwords travel unencrypted to {name}")),
+        Some(tls) if !tls.checks.refuses() => {
+            let what = format!("passwords travel to whoever answers for {name}");
+            findings.warn(at, &format!("{what}: its certificate may be a false one"));
+        }
+        Some(_) => {}
+    }
 }
 
 /// The servers, if all of them can be understood.
@@ -101,9 +130,14 @@ fn security(
 }
 
 fn refuse_certificates(raw: &raw::Realm, findings: &mut Findings<'_>) {
-    let checks = raw.certificate_checks.as_ref().map(|key| ("certificate_checks", key.span()));
-    let authorities = raw.ca_certificates.as_ref().map(|key| ("ca_certificates", key.span()));
-    for (key, at) in checks.into_iter().chain(authorities) {
+    let keys = [
+        ("certificate_checks", raw.certificate_checks.as_ref().map(Spanned::span)),
+        ("ca_certificates", raw.ca_certificates.as_ref().map(Spanned::span)),
+        ("client_certificate", raw.client_certificate.as_ref().map(Spanned::span)),
+        ("client_key", raw.client_key.as_ref().map(Spanned::span)),
+    ];
+    for (key, at) in keys {
+        let Some(at) = at else { continue };
         let what = format!("{key} contradicts connection_security \"plain\": there are none");
         findings.refuse(at, Fault::new(what).hint(format!("leave {key} out")));
     }

@@ -8,8 +8,8 @@ use super::filter::Filter;
 use super::problem::{Fault, Findings};
 use super::raw;
 use super::realm::{Named, word};
-use super::settings::{Groups, Ldap, Pool, Scope};
-use super::{Surroundings, account, hosts, name, units};
+use super::settings::{Host, Ldap, Pool, Scope, Security, Users};
+use super::{Surroundings, account, active_directory, groups, hosts, name, units};
 
 /// Most attributes that can hold a login.
 const MAX_LOGIN_ATTRIBUTES: usize = 16;
@@ -20,34 +20,74 @@ pub(super) fn ldap(
     findings: &mut Findings<'_>,
 ) -> Option<Ldap> {
     let raw = realm.raw;
-    let base_dn = realm
-        .required("base_dn", raw.base_dn.as_ref(), findings)
-        .and_then(|(at, text)| findings.take("base_dn", at, name::distinguished(text)));
+    let active_directory = raw.directory.is_some();
+    let users = users(realm, findings);
     let account = account::account(raw, around, findings);
-    let filter = raw.filter.as_ref().and_then(|given| {
-        let wrong = |what| Fault::new(format!("does not follow RFC 4515: {what}"));
-        findings.take("filter", given.span(), Filter::parse(given.get_ref()).map_err(wrong))
-    });
+    let filter = match &raw.filter {
+        None if active_directory => Filter::parse(active_directory::FILTER).ok(),
+        given => filter(given.as_ref(), findings),
+    };
     let login_attributes = login_attributes(raw, findings);
-    let groups = groups(raw, findings);
+    let groups = groups::groups(raw, findings);
     let pool = pool(raw, findings);
-    let (hosts, security) = hosts::hosts(realm, findings)?;
+    let (hosts, security) = hosts::hosts(realm, around, findings)?;
+    refuse_nameless_sasl(raw, &hosts, &security, findings);
     Some(Ldap {
         hosts,
         security,
         account,
-        base_dn: base_dn?,
+        active_directory,
+        users: users?,
         filter,
-        scope: word(raw.search_scope.as_ref(), Scope::Subtree),
         login_attributes,
         groups,
         pool,
     })
 }
 
+/// SASL EXTERNAL needs somebody outside of LDAP who says who we are.
+fn refuse_nameless_sasl(
+    raw: &raw::Realm,
+    hosts: &[Host],
+    security: &Security,
+    findings: &mut Findings<'_>,
+) {
+    let Some(sasl) = &raw.sasl else { return };
+    let by_certificate = security.tls().is_some_and(|tls| tls.client.is_some());
+    let by_socket = hosts.iter().all(|host| matches!(host, Host::Unix(_)));
+    if !by_certificate && !by_socket {
+        let fault = Fault::new("sasl \"external\" has nothing that names the account")
+            .hint("set client_certificate and client_key, or use an ldapi:// host");
+        findings.refuse_what_else(sasl.span(), fault);
+    }
+}
+
+/// The entries are searched, unless it is known where each is.
+fn users(realm: &Named<'_>, findings: &mut Findings<'_>) -> Option<Users> {
+    let raw = realm.raw;
+    if let Some(given) = &raw.user_dn {
+        let template = name::template(given.get_ref());
+        return findings.take("user_dn", given.span(), template).map(Users::At);
+    }
+    let (at, text) = realm.required("base_dn", raw.base_dn.as_ref(), findings)?;
+    let base_dn = findings.take("base_dn", at, name::distinguished(text))?;
+    Some(Users::Below { base_dn, scope: word(raw.search_scope.as_ref(), Scope::Subtree) })
+}
+
+pub(super) fn filter(
+    given: Option<&Spanned<String>>,
+    findings: &mut Findings<'_>,
+) -> Option<Filter> {
+    let given = given?;
+    let wrong = |what| Fault::new(format!("does not follow RFC 4515: {what}"));
+    findings.take("filter", given.span(), Filter::parse(given.get_ref()).map_err(wrong))
+}
+
 fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String> {
     let Some(list) = &raw.login_attribute else {
-        return vec!["uid".to_owned()];
+        let names: &[&str] =
+            if raw.directory.is_some() { &active_directory::LOGINS } else { &["uid"] };
+        return names.iter().map(|name| (*name).to_owned()).collect();
     };
     let written = list.get_ref().each(list.span());
     if !(1..=MAX_LOGIN_ATTRIBUTES).contains(&written.len()) {
@@ -67,28 +107,6 @@ fn login_attributes(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<String
         names.push(name);
     }
     names
-}
-
-fn groups(raw: &raw::Realm, findings: &mut Findings<'_>) -> Option<Groups> {
-    let table = raw.groups.as_ref()?;
-    let groups = table.get_ref();
-    let searched = groups.base_dn.as_ref().or(groups.filter.as_ref());
-    let Some(attribute) = &groups.attribute else {
-        if searched.is_none() {
-            findings.refuse(table.span(), Fault::new("groups needs attribute"));
-        }
-        return None;
-    };
-    if let Some(searched) = searched {
-        let what = "groups are either in the user's own attribute or searched, not both";
-        findings.refuse(searched.span(), Fault::new(what));
-    }
-    let read = |name: &String| name::attribute(name);
-    let attribute =
-        findings.take("attribute", attribute.span(), name::attribute(attribute.get_ref()))?;
-    let name_attribute =
-        findings.read("name_attribute", &groups.name_attribute, "cn".to_owned(), read);
-    Some(Groups { attribute, name_attribute })
 }
 
 fn pool(raw: &raw::Realm, findings: &mut Findings<'_>) -> Pool {

@@ -6,7 +6,10 @@
 
 mod access;
 mod account;
+mod active_directory;
+mod cache;
 mod filter;
+mod groups;
 mod host;
 mod hosts;
 mod ldap;
@@ -21,6 +24,7 @@ mod rule;
 mod secret;
 mod settings;
 mod suggest;
+mod tls;
 mod units;
 mod unsupported;
 

@@ -94,8 +94,25 @@ pub(super) fn distinguished(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
+/// A distinguished name with `%u` where a user's name goes. What stands beside it could change the
+/// meaning of its first signs: half an escape, `#` before hexadecimal digits, a quotation mark.
+pub(super) fn template(text: &str) -> Result<String, Fault> {
+    let wrong = |what: &str| {
+        Fault::new(what.to_owned()).hint("for instance \"uid=%u,ou=people,dc=example,dc=com\"")
+    };
+    let text = distinguished(text)?;
+    let mut with_name = parts(&text).into_iter().filter(|part| part.contains("%u")).peekable();
+    if with_name.peek().is_none() {
+        return Err(wrong("has no %u for the user's name"));
+    }
+    if with_name.any(|part| part.contains(['\\', '#', '"'])) {
+        return Err(wrong("has \\, # or \" in the part with %u"));
+    }
+    Ok(text)
+}
+
 /// The parts between commas and plus signs that are not escaped.
-fn parts(text: &str) -> Vec<&str> {
+pub(super) fn parts(text: &str) -> Vec<&str> {
     let mut escaped = false;
     text.split(|c| {
         let separates = !escaped && matches!(c, ',' | '+' | ';');
@@ -135,6 +152,16 @@ mod tests {
         }
         for text in ["", "example.com", "dc=", "dc=a,", ",dc=a", "d c=a", "dc=a\0b"] {
             assert!(distinguished(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn templates_have_a_place_for_a_name() {
+        for text in ["uid=%u,dc=com", "cn=a %u+uid=%u, dc=a\\,b", "uid=x-%u@y,dc=com"] {
+            assert_eq!(template(text).as_deref(), Ok(text));
+        }
+        for text in ["dc=com", "%u", "%u=a,dc=com", "uid=#%u,dc=com", "uid=\\%u", "uid=\"%u\""] {
+            assert!(template(text).is_err(), "{text}");
         }
     }
 

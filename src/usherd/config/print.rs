@@ -6,8 +6,9 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Case, Directory, Host, Ldap, Listen, Metadata, MetadataValue, Origin, Peers, Pool,
-    Realm, Scope, Security, Settings, StripDomain,
+    Account, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Host, Ldap, Listen,
+    Metadata, MetadataValue, Origin, Peers, Pool, Realm, Scope, Security, Settings, Shield,
+    StripDomain, Tls, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -75,33 +76,57 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     };
     writeln!(out, "domains = {}", list(&realm.usernames.domains))?;
     writeln!(out, "strip_domain = \"{strip}\"\ncase = \"{case}\"")?;
+    writeln!(out, "reveal_account_state = {}", realm.reveal_account_state)?;
     if let Directory::Ldap(directory) = &realm.directory {
         pool(out, &table, &directory.pool)?;
-        if let Some(groups) = &directory.groups {
-            writeln!(out, "\n[{table}.groups]\nattribute = {}", text(&groups.attribute))?;
-            writeln!(out, "name_attribute = {}", text(&groups.name_attribute))?;
+        if let Some(directory) = &directory.groups {
+            groups(out, &table, directory)?;
         }
     }
     let rules: Vec<_> = realm.rules.iter().map(|rule| &rule.text).collect();
     writeln!(out, "\n[{table}.rules]\nrequire = {}", list(&rules))?;
     writeln!(out, "\n[{table}.metadata]")?;
     realm.metadata.iter().try_for_each(|one| metadata(out, one))?;
-    writeln!(out, "\n[{table}.cache]\nttl = \"{}\"", show_duration(realm.cache.ttl))?;
-    writeln!(out, "negative_ttl = \"{}\"", show_duration(realm.cache.negative_ttl))?;
-    writeln!(out, "max_bytes = \"{}\"", show_size(realm.cache.max_bytes as u64))
+    writeln!(out, "\n[{table}.cache]")?;
+    cache(out, &realm.cache)?;
+    writeln!(out, "\n[{table}.shield]")?;
+    shield(out, &realm.shield)
+}
+
+fn cache(out: &mut String, cache: &Cache) -> fmt::Result {
+    let offline = show_duration(cache.offline_authentication);
+    writeln!(out, "ttl = \"{}\"", show_duration(cache.ttl))?;
+    writeln!(out, "negative_ttl = \"{}\"", show_duration(cache.negative_ttl))?;
+    writeln!(out, "stale = \"{}\"", show_duration(cache.stale))?;
+    writeln!(out, "offline_authentication = \"{offline}\"")?;
+    writeln!(out, "max_bytes = \"{}\"", show_size(cache.max_bytes as u64))?;
+    writeln!(out, "refresh_ahead = {:?}", cache.refresh_ahead)
+}
+
+fn shield(out: &mut String, shield: &Shield) -> fmt::Result {
+    writeln!(out, "failures = {}", shield.failures)?;
+    writeln!(out, "window = \"{}\"", show_duration(shield.window))?;
+    writeln!(out, "block = \"{}\"", show_duration(shield.block))?;
+    writeln!(out, "per_client = {}", shield.per_client)
 }
 
 fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     let security = match ldap.security {
         Security::Plain => "plain",
-    };
-    let scope = match ldap.scope {
-        Scope::Base => "base",
-        Scope::OneLevel => "onelevel",
-        Scope::Subtree => "subtree",
+        Security::Ldaps(_) => "ldaps",
+        Security::StartTls(_) => "start_tls",
     };
     let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
     writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
+    if let Some(used) = ldap.security.tls() {
+        tls(out, used)?;
+    }
+    if ldap.active_directory {
+        writeln!(out, "directory = \"active_directory\"")?;
+    }
+    if ldap.account == Account::External {
+        writeln!(out, "sasl = \"external\"")?;
+    }
     if let Account::Simple { dn, origin, .. } = &ldap.account {
         let password = match origin {
             Origin::Inline => text(MASK),
@@ -110,13 +135,44 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
         };
         writeln!(out, "account = {}\npassword = {password}", text(dn))?;
     }
-    writeln!(out, "base_dn = {}", text(&ldap.base_dn))?;
+    match &ldap.users {
+        Users::Below { base_dn, scope } => {
+            writeln!(out, "base_dn = {}\nsearch_scope = \"{}\"", text(base_dn), word(*scope))?;
+        }
+        Users::At(template) => writeln!(out, "user_dn = {}", text(template))?,
+    }
     if let Some(filter) = &ldap.filter {
         writeln!(out, "filter = {}", text(filter.as_str()))?;
     }
-    writeln!(out, "search_scope = \"{scope}\"")?;
     writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
     writeln!(out, "referrals = \"ignore\"")
+}
+
+fn word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Base => "base",
+        Scope::OneLevel => "onelevel",
+        Scope::Subtree => "subtree",
+    }
+}
+
+fn tls(out: &mut String, tls: &Tls) -> fmt::Result {
+    let checks = match tls.checks {
+        CertificateChecks::Never => "never",
+        CertificateChecks::Allow => "allow",
+        CertificateChecks::Try => "try",
+        CertificateChecks::Demand => "demand",
+        CertificateChecks::Hard => "hard",
+    };
+    writeln!(out, "certificate_checks = \"{checks}\"")?;
+    if let Some(path) = &tls.authorities.path {
+        writeln!(out, "ca_certificates = {}", text(path.display()))?;
+    }
+    if let Some(client) = &tls.client {
+        writeln!(out, "client_certificate = {}", text(client.certificate.display()))?;
+        writeln!(out, "client_key = {}", text(client.key.display()))?;
+    }
+    Ok(())
 }
 
 fn host(host: &Host) -> String {
@@ -142,6 +198,17 @@ fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {
     writeln!(out, "hedge_after = \"{}\"", show_duration(pool.hedge_after))?;
     writeln!(out, "idle_probe = \"{}\"", show_duration(pool.idle_probe))?;
     writeln!(out, "max_age = \"{}\"", show_duration(pool.max_age))
+}
+
+fn groups(out: &mut String, table: &str, groups: &Groups) -> fmt::Result {
+    writeln!(out, "\n[{table}.groups]")?;
+    match &groups.source {
+        GroupSource::Attribute(attribute) => writeln!(out, "attribute = {}", text(attribute))?,
+        GroupSource::Search { base_dn, filter } => {
+            writeln!(out, "base_dn = {}\nfilter = {}", text(base_dn), text(filter.as_str()))?;
+        }
+    }
+    writeln!(out, "name_attribute = {}\nnested = {}", text(&groups.name_attribute), groups.nested)
 }
 
 fn metadata(out: &mut String, metadata: &Metadata) -> fmt::Result {

@@ -79,8 +79,11 @@ table! {
         host: Strings,
         port: Whole,
         connection_security: Word<Security>,
-        certificate_checks: Word<CertificateChecks>,
+        certificate_checks: Word<settings::CertificateChecks>,
         ca_certificates: String,
+        client_certificate: String,
+        client_key: String,
+        sasl: Word<Sasl>,
         account: String,
         password: PasswordSource,
         base_dn: String,
@@ -206,10 +209,8 @@ words! {
 }
 
 words! {
-    /// `certificate_checks`
-    CertificateChecks {
-        Never = "never", Allow = "allow", Try = "try", Demand = "demand", Hard = "hard",
-    }
+    /// `sasl`
+    Sasl { External = "external", }
 }
 
 words! {

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
-use super::rule::Rule;
-use super::settings::{Cache, Case, Directory, Local, Realm, StripDomain, Usernames};
+use super::rule::{Rule, Test};
+use super::settings::{Case, Directory, Local, Realm, StripDomain, Usernames};
 use super::unsupported::Supported;
-use super::{Surroundings, ldap, metadata, name, units, unsupported};
+use super::{Surroundings, cache, ldap, metadata, name, unsupported};
 
 /// Most rules of a realm.
 const MAX_RULES: usize = 64;
@@ -84,11 +83,19 @@ fn realm<'a>(
         }
         Supported::Local => Some(Directory::Local(local(raw, around, findings))),
     };
-    let rules = rules(raw, findings);
+    let rules = rules(kind, raw, findings);
     let metadata = metadata::metadata(raw, findings);
-    let cache = cache(raw, findings);
-    let name = realm.name.to_owned();
-    Some(Realm { name, directory: directory?, usernames, rules, metadata, cache })
+    let (cache, shield) = (cache::cache(raw, findings), cache::shield(raw, findings));
+    Some(Realm {
+        name: realm.name.to_owned(),
+        directory: directory?,
+        usernames,
+        reveal_account_state: raw.reveal_account_state.as_ref().is_some_and(|it| *it.get_ref()),
+        rules,
+        metadata,
+        cache,
+        shield,
+    })
 }
 
 /// The keys that every type has.
@@ -160,7 +167,7 @@ pub(super) fn word<T: Copy>(given: Option<&Spanned<Word<T>>>, default: T) -> T {
     given.map_or(default, |word| word.get_ref().0)
 }
 
-fn rules(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
+fn rules(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
     let Some(require) = raw.rules.as_ref().and_then(|rules| rules.get_ref().require.as_ref())
     else {
         return Vec::new();
@@ -172,32 +179,12 @@ fn rules(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (at, text) in written {
         match Rule::parse(text) {
+            Ok(Rule { test: Test::Filter(_), .. }) if kind == Kind::Local => {
+                findings.refuse(at, Fault::new("filter= needs an LDAP directory"));
+            }
             Ok(rule) => rules.push(rule),
             Err(what) => findings.refuse(at, Fault::new(what)),
         }
     }
     rules
-}
-
-fn cache(raw: &raw::Realm, findings: &mut Findings<'_>) -> Cache {
-    let none = raw::Cache::default();
-    let raw = raw.cache.as_ref().map_or(&none, Spanned::get_ref);
-    let bounds = Duration::ZERO..=Duration::from_secs(7 * 86_400);
-    let ttl = units::duration(bounds.clone());
-    let negative_ttl = units::duration(bounds);
-    Cache {
-        ttl: findings.read("ttl", &raw.ttl, Duration::from_secs(300), ttl),
-        negative_ttl: findings.read(
-            "negative_ttl",
-            &raw.negative_ttl,
-            Duration::from_secs(30),
-            negative_ttl,
-        ),
-        max_bytes: findings.read(
-            "max_bytes",
-            &raw.max_bytes,
-            64 << 20,
-            units::size(4096..=1 << 40),
-        ),
-    }
 }

@@ -1,11 +1,11 @@
 //! Rules: what must hold of a user. They stand in the configuration, and requests bring more.
 
-use super::{name, suggest};
+use super::{Filter, name, suggest};
 
 /// Longest rule, in bytes.
 const MAX_LENGTH: usize = 1024;
 /// The kinds of rule, for hints.
-const KINDS: [&str; 2] = ["group", "attribute"];
+const KINDS: [&str; 3] = ["group", "attribute", "filter"];
 
 /// A rule that a user must satisfy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Test {
         /// The values that satisfy the rule.
         values: Vec<String>,
     },
+    /// `filter=(...)`: the directory says that the filter matches the user's entry.
+    Filter(Filter),
 }
 
 impl Rule {
@@ -53,6 +55,10 @@ impl Rule {
             Some(("attribute", name)) => {
                 return Err(format!("not the name of an attribute: {name:?}"));
             }
+            None if subject == "filter" => Test::Filter(
+                Filter::parse(values)
+                    .map_err(|what| format!("the filter does not follow RFC 4515: {what}"))?,
+            ),
             _ => return Err(unknown(subject)),
         };
         Ok(Self { text: text.to_owned(), test })
@@ -73,12 +79,11 @@ fn alternatives(values: &str) -> Result<Vec<String>, String> {
 }
 
 fn unknown(subject: &str) -> String {
-    if subject == "filter" {
-        return super::unsupported::told("filter=");
-    }
     match suggest::nearest(subject, &KINDS) {
         Some(meant) => format!("unknown kind of rule: {subject:?}; did you mean `{meant}`?"),
-        None => format!("unknown kind of rule: {subject:?}; known are group= and attribute:NAME="),
+        None => format!(
+            "unknown kind of rule: {subject:?}; known are group=, attribute:NAME= and filter="
+        ),
     }
 }
 
@@ -114,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_rule_is_a_filter_with_or_without_parentheses() {
+        for text in ["filter=(|(a=b)(c=d))", "filter=|(a=b)(c=d)"] {
+            let Ok(Test::Filter(filter)) = test_of(text) else { panic!("{text}") };
+            assert_eq!(filter.as_str(), "(|(a=b)(c=d))");
+        }
+    }
+
+    #[test]
     fn the_text_is_kept_for_messages() {
         assert_eq!(Rule::parse("group=dev").unwrap().text, "group=dev");
     }
@@ -128,10 +141,14 @@ mod tests {
             ("group=a | b", "an alternative begins or ends with a space"),
             ("group=a\n", "the rule contains a control character"),
             ("gruop=a", "unknown kind of rule: \"gruop\"; did you mean `group`?"),
-            ("role=a", "unknown kind of rule: \"role\"; known are group= and attribute:NAME="),
+            (
+                "role=a",
+                "unknown kind of rule: \"role\"; known are group=, attribute:NAME= and filter=",
+            ),
             ("attribute:=a", "not the name of an attribute: \"\""),
             ("attribute:a b=a", "not the name of an attribute: \"a b\""),
-            ("filter=(a=b)", "\"filter=\" is not supported in this version"),
+            ("filter=", "the filter does not follow RFC 4515: expected attribute=value at the end"),
+            ("filter=(a=b", "the filter does not follow RFC 4515: expected ) at the end"),
         ] {
             assert_eq!(Rule::parse(text), Err(what.to_owned()), "{text}");
         }

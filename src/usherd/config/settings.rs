@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use usher_protocol::Password;
 
@@ -73,12 +75,16 @@ pub struct Realm {
     pub directory: Directory,
     /// How a user may be spelled.
     pub usernames: Usernames,
+    /// Whether the state of an account is told to those who may not know its password.
+    pub reveal_account_state: bool,
     /// All must hold for every request.
     pub rules: Vec<Rule>,
     /// What is told of a user, in this order.
     pub metadata: Vec<Metadata>,
     /// What is remembered.
     pub cache: Cache,
+    /// When passwords are no longer tried.
+    pub shield: Shield,
 }
 
 /// How a user of a realm may be spelled.
@@ -149,8 +155,27 @@ pub struct Cache {
     pub ttl: Duration,
     /// How long an unknown user and a known wrong password are.
     pub negative_ttl: Duration,
+    /// How long past `ttl` an identity is told while no host answers.
+    pub stale: Duration,
+    /// How long past `ttl` a right password is accepted while no host answers.
+    pub offline_authentication: Duration,
     /// Most heap bytes.
     pub max_bytes: usize,
+    /// An identity in use is read again past this part of its `ttl`, from 0 to 1; 0: not ahead.
+    pub refresh_ahead: f64,
+}
+
+/// `[realm.NAME.shield]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shield {
+    /// Passwords of one user that may fail within `window`; 0: any number.
+    pub failures: usize,
+    /// How long a failure counts.
+    pub window: Duration,
+    /// How long nothing is tried, at least, when `failures` is reached.
+    pub block: Duration,
+    /// Failures from one client address within `window`; 0: any number.
+    pub per_client: usize,
 }
 
 /// The kinds of directory.
@@ -188,18 +213,39 @@ pub struct Ldap {
     pub security: Security,
     /// Who searches.
     pub account: Account,
-    /// Where users are searched.
-    pub base_dn: String,
+    /// Whether the servers are Active Directory's domain controllers.
+    pub active_directory: bool,
+    /// Where users are.
+    pub users: Users,
     /// Which entries are users; none: all.
     pub filter: Option<Filter>,
-    /// How deep below the base.
-    pub scope: Scope,
     /// The attributes that hold a login; any may match, the first is told. At least one.
     pub login_attributes: Vec<String>,
     /// Where a user's groups stand.
     pub groups: Option<Groups>,
     /// How many connections, and how long to wait for them.
     pub pool: Pool,
+}
+
+impl Ldap {
+    /// Whether nobody but the user can read the user's entry, once the password was right.
+    pub fn users_read_themselves(&self) -> bool {
+        matches!(self.users, Users::At(_)) && self.account == Account::Anonymous
+    }
+}
+
+/// Where the entries of users are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// They are searched by a login attribute.
+    Below {
+        /// Where.
+        base_dn: String,
+        /// How deep below.
+        scope: Scope,
+    },
+    /// At this DN, with the user's name for `%u`.
+    At(String),
 }
 
 /// A server.
@@ -212,10 +258,86 @@ pub enum Host {
 }
 
 /// `connection_security`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Security {
     /// Nothing is encrypted.
     Plain,
+    /// TLS from the first byte on.
+    Ldaps(Tls),
+    /// TLS once both sides said so (RFC 4511 4.14).
+    StartTls(Tls),
+}
+
+impl Security {
+    /// How encryption is done, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::Plain => None,
+            Self::Ldaps(tls) | Self::StartTls(tls) => Some(tls),
+        }
+    }
+}
+
+/// What encrypted connections rest on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    /// What a server's certificate must be.
+    pub checks: CertificateChecks,
+    /// Who may sign it.
+    pub authorities: Authorities,
+    /// What is shown to servers that ask for a certificate.
+    pub client: Option<ClientCertificate>,
+}
+
+/// `certificate_checks`, as the `TLS_REQCERT` of ldap.conf(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateChecks {
+    /// Any certificate is taken.
+    Never,
+    /// A bad certificate is taken, and logged.
+    Allow,
+    /// As `Demand`: a server of TLS always shows a certificate.
+    Try,
+    /// It must be trusted, in date, and name the host.
+    Demand,
+    /// As `Demand`.
+    Hard,
+}
+
+impl CertificateChecks {
+    /// Whether a bad certificate ends the connection.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Try | Self::Demand | Self::Hard)
+    }
+}
+
+/// The certificates that are trusted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Authorities {
+    /// The file or the folder that they were read from; none: the system's store.
+    pub path: Option<PathBuf>,
+    /// What was read.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+/// A certificate of ours.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// The file with it and its chain.
+    pub certificate: PathBuf,
+    /// The file with its key.
+    pub key: PathBuf,
+    /// What was read.
+    pub pair: Arc<CertifiedKey>,
+}
+
+impl PartialEq for ClientCertificate {
+    /// The certificate holds the public half of the key, so the keys need no comparison.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.certificate, &self.key, &self.pair.cert)
+            == (&other.certificate, &other.key, &other.pair.cert)
+    }
 }
 
 /// Who searches.
@@ -232,6 +354,9 @@ pub enum Account {
         /// Where the password stands.
         origin: Origin,
     },
+    /// Whom our certificate names, or the user of this process where a host is a Unix socket
+    /// (SASL EXTERNAL, RFC 4422 appendix A).
+    External,
 }
 
 /// Where a password stands. Its text is for people: `file /etc/usher/ldap.secret`.
@@ -267,13 +392,29 @@ pub enum Scope {
     Subtree,
 }
 
-/// `[realm.NAME.groups]` by the user's own attribute.
+/// `[realm.NAME.groups]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Groups {
-    /// The attribute, such as `memberOf`.
-    pub attribute: String,
-    /// Where its values are DNs: the attribute of their first part that is the group's name.
+    /// Where groups are known.
+    pub source: GroupSource,
+    /// The attribute that is a group's name.
     pub name_attribute: String,
+    /// How many levels of groups that are in groups count too.
+    pub nested: usize,
+}
+
+/// Where groups are known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupSource {
+    /// In an attribute of whoever is in them, such as `memberOf`.
+    Attribute(String),
+    /// In entries of their own.
+    Search {
+        /// Where groups are searched, in the whole subtree.
+        base_dn: String,
+        /// What matches the groups of an entry: `%d` is its DN, `%u` the user's name.
+        filter: Filter,
+    },
 }
 
 /// `pool`.

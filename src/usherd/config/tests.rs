@@ -3,6 +3,7 @@
 mod files;
 mod round_trip;
 mod suggestions;
+mod tls;
 mod unsupported;
 mod values;
 

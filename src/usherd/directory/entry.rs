@@ -1,9 +1,32 @@
-use std::mem::size_of;
-
 use usher_protocol::Reason;
 
+/// What is wanted of an entry beside its name and its groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Attributes to read.
+    pub attributes: Vec<String>,
+    /// Filters (RFC 4515) to match it with.
+    pub filters: Vec<String>,
+}
+
+impl Wanted {
+    /// Asks for an attribute, once; names have no case.
+    pub fn attribute(&mut self, name: &str) {
+        if !self.attributes.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            self.attributes.push(name.to_owned());
+        }
+    }
+
+    /// Asks for a filter, once.
+    pub fn filter(&mut self, filter: &str) {
+        if !self.filters.iter().any(|known| known == filter) {
+            self.filters.push(filter.to_owned());
+        }
+    }
+}
+
 /// What a directory says about one user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// What the directory knows it by: the DN, or the name in a file.
     pub id: String,
@@ -13,20 +36,11 @@ pub struct Entry {
     pub attributes: Attributes,
     /// The names of the user's groups.
     pub groups: Vec<String>,
+    /// The filters that were wanted and match.
+    pub filters: Vec<String>,
     /// Why the account may not be used, where the entry itself says so. It is told to those
     /// alone who know the password, or were authenticated elsewhere.
     pub barred: Option<Reason>,
-}
-
-impl Entry {
-    /// Heap bytes in use.
-    pub fn heap_bytes(&self) -> usize {
-        let groups = self.groups.iter().map(|group| size_of::<String>() + group.capacity());
-        self.id.capacity()
-            + self.username.capacity()
-            + self.attributes.heap_bytes()
-            + groups.sum::<usize>()
-    }
 }
 
 /// Attributes by name; names have no case (RFC 4512 2.5).
@@ -55,12 +69,9 @@ impl Attributes {
         self.values(name).first().map(String::as_str)
     }
 
-    fn heap_bytes(&self) -> usize {
-        let pair = |(name, values): &(String, Vec<String>)| {
-            let values = values.iter().map(|value| size_of::<String>() + value.capacity());
-            size_of::<(String, Vec<String>)>() + name.capacity() + values.sum::<usize>()
-        };
-        self.0.iter().map(pair).sum()
+    /// Each attribute with its values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 }
 

@@ -10,9 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use usher_protocol::{HostStatus, Password, Reason};
+use usher_protocol::{HostStatus, Password, Reason, Warning};
 
-pub use entry::{Attributes, Entry};
+pub use entry::{Attributes, Entry, Wanted};
 
 use crate::config;
 
@@ -21,11 +21,11 @@ pub type Saying<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 
 /// A place where users are.
 pub trait Directory: Send + Sync {
-    /// Looks for the one entry of `user` and reads `attributes` of it.
+    /// Looks for the one entry of `user` and what is wanted of it.
     fn find<'a>(
         &'a self,
         user: &'a str,
-        attributes: &'a [String],
+        wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, Found>;
 
@@ -36,6 +36,17 @@ pub trait Directory: Send + Sync {
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification>;
+
+    /// Tries the password of `user` and then looks for the entry with the user's own eyes, where
+    /// nobody else may see it; there it stands for `find` and `verify`. Nobody is found unless the
+    /// password is right.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)>;
 
     /// Takes as long as `verify` where that is slow by design, so that time tells nobody which
     /// names exist.
@@ -69,12 +80,14 @@ pub enum Found {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {
-    /// It is right.
-    Right,
+    /// It is right; the directory may have something to say about it.
+    Right(Option<Warning>),
     /// It is wrong.
     Wrong,
     /// It is right, and the account may not be used for this reason.
     Barred(Reason),
+    /// The account may not be used for this reason, be the password right or wrong.
+    Refused(Reason),
 }
 
 /// Nobody could be asked. Never a "no".
@@ -104,6 +117,29 @@ pub fn check(realm: &config::Realm) -> Result<(), String> {
     }
 }
 
+/// How it went to try one place where a realm's users are.
+#[derive(Debug)]
+pub struct Walk {
+    /// The host, or the file.
+    pub name: String,
+    /// What was done, and how long it took.
+    pub steps: Vec<String>,
+    /// What went wrong, if anything.
+    pub outcome: Result<(), String>,
+}
+
+/// Tries each place where a realm's users are.
+pub async fn walk(realm: &config::Realm) -> Vec<Walk> {
+    match &realm.directory {
+        config::Directory::Ldap(ldap) => ldap::walk(&realm.name, ldap).await,
+        config::Directory::Local(local) => {
+            let outcome = local::check(local, realm.usernames.case);
+            let steps = vec!["read".to_owned()];
+            vec![Walk { name: local.file.display().to_string(), steps, outcome }]
+        }
+    }
+}
+
 /// Opens the directory of a realm. Connections are made in the background.
 ///
 /// # Errors
@@ -113,6 +149,6 @@ pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
         config::Directory::Local(local) => {
             Arc::new(local::Local::open(&realm.name, local, realm.usernames.case)?)
         }
-        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)),
+        config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)?),
     })
 }

@@ -30,26 +30,32 @@ where
     where
         W: Future<Output = V> + Send + 'static,
     {
-        let mut answer = {
-            let mut under_way = lock(&self.under_way);
-            match under_way.entry(key.clone()) {
-                Entry::Occupied(same) => same.get().clone(),
-                Entry::Vacant(free) => {
-                    let (tell, answer) = watch::channel(None);
-                    free.insert(answer.clone());
-                    let landing = Landing { key, under_way: Arc::clone(&self.under_way) };
-                    let work = work();
-                    tokio::spawn(async move {
-                        let value = work.await;
-                        // Out of the map before it is told: who comes now asks anew.
-                        drop(landing);
-                        tell.send_replace(Some(value));
-                    });
-                    answer
-                }
-            }
-        };
+        let mut answer = self.begin(key, work);
         answer.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
+    }
+
+    /// As `join`, but nobody need wait.
+    pub(super) fn begin<W>(&self, key: K, work: impl FnOnce() -> W) -> watch::Receiver<Option<V>>
+    where
+        W: Future<Output = V> + Send + 'static,
+    {
+        let mut under_way = lock(&self.under_way);
+        match under_way.entry(key.clone()) {
+            Entry::Occupied(same) => same.get().clone(),
+            Entry::Vacant(free) => {
+                let (tell, answer) = watch::channel(None);
+                free.insert(answer.clone());
+                let landing = Landing { key, under_way: Arc::clone(&self.under_way) };
+                let work = work();
+                tokio::spawn(async move {
+                    let value = work.await;
+                    // Out of the map before it is told: who comes now asks anew.
+                    drop(landing);
+                    tell.send_replace(Some(value));
+                });
+                answer
+            }
+        }
     }
 }
 

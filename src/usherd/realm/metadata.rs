@@ -1,34 +1,40 @@
 //! What is told of a user: names and values that are safe in a header.
 
+use super::person::Person;
 use crate::config::{Metadata, MetadataValue};
-use crate::directory::Entry;
 
 /// Names and values in the configured order; a name without a value is left out.
-pub(super) fn shape(wanted: &[Metadata], user: &str, entry: &Entry) -> Vec<(String, String)> {
+pub(super) fn shape(wanted: &[Metadata], user: &str, person: &Person) -> Vec<(String, String)> {
     let told = |item: &Metadata| {
         let value = match &item.value {
-            MetadataValue::Username => Some(user.to_owned()),
-            MetadataValue::Attribute { name, lowercase } => entry
-                .attributes
-                .first(name)
-                .map(|value| if *lowercase { value.to_lowercase() } else { value.to_owned() }),
+            MetadataValue::Username => Some(harmless(user)),
+            MetadataValue::Attribute { name, lowercase } => {
+                let value = person.values(name).next().map(harmless);
+                value.map(|value| if *lowercase { value.to_lowercase() } else { value })
+            }
             MetadataValue::Groups { join } => {
-                (!entry.groups.is_empty()).then(|| entry.groups.join(join))
+                let groups: Vec<&str> = person.groups().collect();
+                (!groups.is_empty()).then(|| harmless(&groups.join(join)))
             }
         }?;
-        Some((item.name.clone(), harmless(&value)))
+        Some((item.name.clone(), value))
     };
     wanted.iter().filter_map(told).collect()
 }
 
 /// No control character leaves: one could end a header and begin another.
 pub(super) fn harmless(value: &str) -> String {
-    value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+    // Hardly any value has one.
+    if value.chars().any(char::is_control) {
+        value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+    } else {
+        value.to_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shape;
+    use super::{Person, shape};
     use crate::config::{Metadata, MetadataValue};
     use crate::directory::{Attributes, Entry};
 
@@ -48,9 +54,8 @@ mod tests {
         attributes.add("mail", ["Alice@Example.COM".to_owned(), "second@x".to_owned()]);
         attributes.add("cn", ["Al\r\nX-Admin: 1\u{85}\u{7f}ice".to_owned()]);
         let groups = vec!["dev".to_owned(), "ops".to_owned()];
-        let entry =
-            Entry { id: String::new(), username: String::new(), attributes, groups, barred: None };
-        let told = shape(&wanted, "alice", &entry);
+        let entry = Entry { attributes, groups, ..Entry::default() };
+        let told = shape(&wanted, "alice", &Person::new(&entry, &[]));
         let told: Vec<_> =
             told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(

@@ -1,65 +1,62 @@
 //! Policy: one request, one answer. The road is composed here and nowhere else.
 
+mod commands;
+mod enter;
 mod flight;
 mod metadata;
+mod pace;
+mod person;
+mod questions;
 mod realms;
 mod rules;
+mod shield;
 mod username;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
-use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Source};
+use tokio::time::Instant;
+use usher_protocol::{Identity, Password, Query, Reason, Source, Warning};
 
-use crate::cache::{self, Cache, Digest, Digester, Memory, Who};
-use crate::config::{self, Rule};
-use crate::directory::{self, Directory, Entry, Found, Unavailable, Verification};
+use crate::cache::{Asked, Cache, Digest, Digester};
+use crate::config::{self, Rule, Test};
+use crate::directory::{self, Directory, Unavailable, Verification};
+use enter::{Question, Seen};
 use flight::Flight;
 use metadata::harmless;
+use pace::Pace;
+use questions::Try;
+use shield::{Gate, Shield};
 use username::{Typed, in_case};
 
+pub use person::Person;
 pub use realms::Realms;
 
 /// One realm: its rules, what it knows, and whom it can ask.
 struct Realm {
     settings: Arc<config::Realm>,
     directory: Arc<dyn Directory>,
-    /// The attributes that metadata and rules need.
-    attributes: Vec<String>,
+    /// The attributes and filters that metadata and rules need.
+    facts: Vec<String>,
     cache: Cache<Person>,
+    shield: Arc<Shield>,
+    pace: Pace,
     /// The directory's generation that the cache is of.
     generation: AtomicU64,
     digester: Digester,
-    searches: Flight<(String, Vec<String>), Result<Searched, No>>,
-    binds: Flight<(String, Digest), Result<Verification, No>>,
+    searches: Flight<(Asked, String, Vec<String>), Result<Searched, No>>,
+    binds: Flight<(Asked, String, Digest), Result<Verification, No>>,
+    entries: Flight<Question, Result<Seen, No>>,
     /// How long a directory is asked, whoever still waits.
     patience: Duration,
-}
-
-/// What the directory said of a user.
-#[derive(Debug, PartialEq, Eq)]
-struct Person {
-    entry: Entry,
-    /// The attributes that were asked for beside the realm's own.
-    extra: Vec<String>,
-}
-
-impl cache::Identity for Person {
-    fn heap_bytes(&self) -> usize {
-        self.entry.heap_bytes() + self.extra.iter().map(String::capacity).sum::<usize>()
-    }
-
-    fn is_same_as(&self, other: &Self) -> bool {
-        self.entry.id == other.entry.id
-    }
 }
 
 /// Who a search found, if anybody, and when.
 type Searched = Option<(Arc<Person>, Instant)>;
 
 /// A fact and whence it comes.
+#[derive(Clone)]
 struct Known<T> {
     fact: T,
     source: Source,
@@ -70,6 +67,7 @@ struct Known<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum No {
     BadCredentials(&'static str),
+    Throttled(Duration),
     Nobody(&'static str),
     Barred(Reason),
     Ambiguous,
@@ -84,25 +82,24 @@ const NOBODY: &str = "no such user";
 
 impl Realm {
     fn open(settings: &Arc<config::Realm>, patience: Duration) -> Result<Self, String> {
-        let mut attributes: Vec<String> = Vec::new();
         let told = settings.metadata.iter().filter_map(|item| match &item.value {
-            config::MetadataValue::Attribute { name, .. } => Some(name.as_str()),
+            config::MetadataValue::Attribute { name, .. } => Some(name.clone()),
             config::MetadataValue::Username | config::MetadataValue::Groups { .. } => None,
         });
-        for name in told.chain(settings.rules.iter().filter_map(rules::attribute)) {
-            if !attributes.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                attributes.push(name.to_owned());
-            }
-        }
+        let facts = told.chain(settings.rules.iter().filter_map(rules::fact)).collect();
+        let negative_ttl = settings.cache.negative_ttl;
         Ok(Self {
             settings: Arc::clone(settings),
             directory: directory::open(settings)?,
-            attributes,
+            facts,
             cache: Cache::new(&settings.cache),
+            shield: Shield::new(&settings.shield, negative_ttl, Instant::now()),
+            pace: Pace::new(),
             generation: AtomicU64::new(0),
             digester: Digester::new().map_err(|error| format!("no random bytes: {error}"))?,
             searches: Flight::new(),
             binds: Flight::new(),
+            entries: Flight::new(),
             // A little less than the request has, so that the cause arrives in time.
             patience: patience - patience / 20,
         })
@@ -115,7 +112,7 @@ impl Realm {
         query: &Query,
         deadline: Instant,
     ) -> Result<Identity, No> {
-        let extra = parse_rules(query)?;
+        let rules = self.rules_of(query)?;
         let bytes = password.as_bytes();
         // RFC 4513 5.1.2: an empty password must never reach a bind.
         if bytes.is_empty() || bytes.contains(&0) || bytes.len() > usher_protocol::MAX_PASSWORD {
@@ -123,13 +120,26 @@ impl Realm {
         }
         let name = typed.canonical(&self.settings.usernames).ok_or(No::BadCredentials(WRONG))?;
         self.forget_if_void();
-        let person = self.find(&name, &extra, deadline).await?;
-        let Some(person) = person else {
-            self.directory.pretend(password).await;
-            return Err(No::BadCredentials(WRONG));
-        };
-        let verified = self.verify(&name, &person.fact, password, deadline).await?;
-        self.identity(&extra, &person, &verified)
+        let begun = Instant::now();
+        let digest = self.digester.digest(&name, password);
+        let tried = Try { name: &name, password, digest: &digest, client: query.client, begun };
+        // A password that is known to be right passes the shield: whoever guesses at this user's
+        // password cannot lock them out of what works.
+        if !self.cache.is_right(&name, &digest, begun) {
+            match self.shield.gate(&tried.guess(), begun) {
+                Gate::Open => {}
+                Gate::Wrong => return Err(No::BadCredentials(WRONG)),
+                Gate::Shut(left) => return Err(No::Throttled(left)),
+            }
+        }
+        if self.users_read_themselves() {
+            let (person, verified) = self.enter(&tried, &rules, deadline).await?;
+            return self.identity(&rules, &person, &verified);
+        }
+        let person = self.find(&name, &rules, deadline).await?;
+        let verified = self.verify(&tried, person.as_ref(), deadline).await?;
+        let person = person.ok_or(No::BadCredentials(WRONG))?;
+        self.identity(&rules, &person, &verified)
     }
 
     async fn lookup(
@@ -138,111 +148,12 @@ impl Realm {
         query: &Query,
         deadline: Instant,
     ) -> Result<Identity, No> {
-        let extra = parse_rules(query)?;
+        let rules = self.rules_of(query)?;
         let name = typed.canonical(&self.settings.usernames).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
-        let person = self.find(&name, &extra, deadline).await?.ok_or(No::Nobody(NOBODY))?;
+        let person = self.find(&name, &rules, deadline).await?.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
-        self.identity(&extra, &person, &Known { fact: (), source, since })
-    }
-
-    /// Who the name is: from the cache, or by a search that all askers share.
-    async fn find(
-        self: &Arc<Self>,
-        name: &str,
-        rules: &[Rule],
-        deadline: Instant,
-    ) -> Result<Option<Known<Arc<Person>>>, No> {
-        let mut extra = self.extra_attributes(rules);
-        match self.cache.identity(name, Instant::now()) {
-            Some(Who::Nobody) => return Ok(None),
-            Some(Who::Known(person, since)) => {
-                if extra.iter().all(|name| person.extra.contains(name)) {
-                    return Ok(Some(Known { fact: person, source: Source::Cache, since }));
-                }
-                // One entry serves both this request and those that asked for other attributes.
-                extra.extend(person.extra.iter().cloned());
-                extra.sort_unstable();
-                extra.dedup();
-            }
-            None => {}
-        }
-        let search = || {
-            let (realm, name, extra) = (Arc::clone(self), name.to_owned(), extra.clone());
-            async move { realm.search(&name, extra).await }
-        };
-        let asked = self.searches.join((name.to_owned(), extra.clone()), search);
-        let found = self.in_time(asked, deadline).await?;
-        Ok(found.map(|(fact, since)| Known { fact, source: Source::Directory, since }))
-    }
-
-    /// Asks the directory, and remembers what it said.
-    async fn search(&self, name: &str, extra: Vec<String>) -> Result<Searched, No> {
-        let attributes: Vec<String> = self.attributes.iter().chain(&extra).cloned().collect();
-        let deadline = Instant::now() + self.patience;
-        let found = self.directory.find(name, &attributes, deadline).await;
-        let now = Instant::now();
-        match found.map_err(No::Unavailable)? {
-            Found::Nobody => {
-                self.cache.learn_nobody(name, now);
-                Ok(None)
-            }
-            Found::One(entry) => {
-                let person = Arc::new(Person { entry, extra });
-                self.cache.learn_identity(name, &person, now);
-                Ok(Some((person, now)))
-            }
-            Found::Several => Err(No::Ambiguous),
-        }
-    }
-
-    /// Whether the password is right: from the cache, or by a bind that all askers share.
-    async fn verify(
-        self: &Arc<Self>,
-        name: &str,
-        person: &Arc<Person>,
-        password: &Password,
-        deadline: Instant,
-    ) -> Result<Known<()>, No> {
-        let digest = self.digester.digest(name, password);
-        match self.cache.password(name, &digest, Instant::now()) {
-            Memory::Right(since) => {
-                return Ok(Known { fact: (), source: Source::Cache, since });
-            }
-            Memory::Wrong => return Err(No::BadCredentials(WRONG)),
-            Memory::Unknown => {}
-        }
-        let bind = || {
-            let (realm, name) = (Arc::clone(self), name.to_owned());
-            let (person, password) = (Arc::clone(person), password.clone());
-            async move { realm.bind(&name, &person, &password, digest).await }
-        };
-        let asked = self.binds.join((name.to_owned(), digest), bind);
-        match self.in_time(asked, deadline).await? {
-            Verification::Right => {
-                Ok(Known { fact: (), source: Source::Directory, since: Instant::now() })
-            }
-            Verification::Wrong => Err(No::BadCredentials(WRONG)),
-            Verification::Barred(reason) => Err(No::Barred(reason)),
-        }
-    }
-
-    /// Asks the directory, and remembers what it said.
-    async fn bind(
-        &self,
-        name: &str,
-        person: &Person,
-        password: &Password,
-        digest: Digest,
-    ) -> Result<Verification, No> {
-        let deadline = Instant::now() + self.patience;
-        let said = self.directory.verify(&person.entry, password, deadline).await;
-        let verification = said.map_err(No::Unavailable)?;
-        let right = verification == Verification::Right;
-        if right || verification == Verification::Wrong {
-            self.cache.learn_password(name, digest, right, Instant::now());
-        }
-        Ok(verification)
+        self.identity(&rules, &person, &Known { fact: None, source, since })
     }
 
     /// What is told, if every rule holds.
@@ -250,86 +161,44 @@ impl Realm {
         &self,
         rules: &[Rule],
         person: &Known<Arc<Person>>,
-        verified: &Known<()>,
+        verified: &Known<Option<Warning>>,
     ) -> Result<Identity, No> {
-        let entry = &person.fact.entry;
-        if let Some(reason) = entry.barred {
+        let sources = [person.source, verified.source];
+        let since = person.since.min(verified.since);
+        let person = &person.fact;
+        if let Some(reason) = person.barred() {
             return Err(No::Barred(reason));
         }
-        if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), entry) {
+        if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), person) {
             return Err(No::Rule(rule.text.clone()));
         }
-        let user = harmless(&in_case(&entry.username, self.settings.usernames.case));
-        let asked = [person.source, verified.source].contains(&Source::Directory);
-        let oldest = person.since.min(verified.since);
+        let user = harmless(&in_case(person.username(), self.settings.usernames.case));
         Ok(Identity {
-            metadata: metadata::shape(&self.settings.metadata, &user, entry),
+            metadata: metadata::shape(&self.settings.metadata, &user, person),
             user,
             realm: self.settings.name.clone(),
-            groups: entry.groups.iter().map(|group| harmless(group)).collect(),
-            source: if asked { Source::Directory } else { Source::Cache },
-            age_s: if asked { 0 } else { Instant::now().duration_since(oldest).as_secs() },
+            groups: person.groups().map(harmless).collect(),
+            source: [Source::Stale, Source::Directory]
+                .into_iter()
+                .find(|source| sources.contains(source))
+                .unwrap_or(Source::Cache),
+            age_s: Instant::now().saturating_duration_since(since).as_secs(),
+            warning: verified.fact,
         })
     }
 
-    /// Attributes that the request's rules look at and the realm's own do not, sorted.
-    fn extra_attributes(&self, rules: &[Rule]) -> Vec<String> {
-        let own =
-            |name: &&str| self.attributes.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let names = rules.iter().filter_map(rules::attribute).filter(|name| !own(name));
-        let mut extra: Vec<String> = names.map(str::to_ascii_lowercase).collect();
-        extra.sort_unstable();
-        extra.dedup();
-        extra
-    }
-
-    /// A directory that changed as a whole makes all void that it said before.
-    fn forget_if_void(&self) {
-        let generation = self.directory.generation();
-        if self.generation.swap(generation, Ordering::AcqRel) != generation {
-            self.cache.clear();
-        }
-    }
-
-    /// Waits for shared work, but not past this request's deadline. The work goes on.
-    async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Option<Result<T, No>>>,
-        deadline: Instant,
-    ) -> Result<T, No> {
-        match timeout_at(deadline, work).await {
-            Ok(Some(result)) => result,
-            Ok(None) => Err(No::Unavailable(Unavailable::new(
-                Reason::NoHost,
-                "asking the directory failed inside the daemon; its log says where",
-            ))),
-            Err(_) => {
-                let hosts: Vec<_> = self.directory.hosts().into_iter().map(|it| it.url).collect();
-                Err(No::Unavailable(Unavailable::new(
-                    Reason::Deadline,
-                    format!(
-                        "the directory of realm {} has not answered in the time that the request \
-                         had; asked: {}",
-                        self.settings.name,
-                        hosts.join(", ")
-                    ),
-                )))
+    /// The rules that a request brings.
+    fn rules_of(&self, query: &Query) -> Result<Vec<Rule>, No> {
+        let parse = |text: &String| {
+            let rule = Rule::parse(text).map_err(No::BadRequest)?;
+            match (&rule.test, &self.settings.directory) {
+                (Test::Filter(_), config::Directory::Local(_)) => Err(No::BadRequest(format!(
+                    "the realm {} has no LDAP directory to match filter= with",
+                    self.settings.name
+                ))),
+                _ => Ok(rule),
             }
-        }
+        };
+        query.require.iter().map(parse).collect()
     }
-
-    fn status(&self) -> RealmStatus {
-        RealmStatus {
-            name: self.settings.name.clone(),
-            kind: self.settings.directory.kind().to_owned(),
-            hosts: self.directory.hosts(),
-            cache: self.cache.status(),
-            problem: self.directory.problem(),
-        }
-    }
-}
-
-/// The rules that a request brings.
-fn parse_rules(query: &Query) -> Result<Vec<Rule>, No> {
-    query.require.iter().map(|text| Rule::parse(text).map_err(No::BadRequest)).collect()
 }

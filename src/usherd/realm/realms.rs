@@ -86,28 +86,54 @@ impl Realms {
         answer.map_or_else(refuse, Verdict::Found)
     }
 
+    /// Forgets what directories said: of a user in their realm, else of a realm, else all.
+    ///
+    /// # Errors
+    /// A text for people, where there is no such realm.
+    pub fn flush(&self, realm: Option<&str>, user: Option<&str>) -> Result<String, String> {
+        if realm.is_none() && user.is_none() {
+            let done: Vec<_> = self.by_name.values().map(|realm| realm.flush(None)).collect();
+            return Ok(done.join("\n"));
+        }
+        Ok(self.named(realm, user.unwrap_or_default())?.flush(user))
+    }
+
+    /// Lifts a user's block.
+    ///
+    /// # Errors
+    /// A text for people, where there is no such realm.
+    pub fn unblock(&self, realm: Option<&str>, user: &str) -> Result<String, String> {
+        Ok(self.named(realm, user)?.unblock(user))
+    }
+
     /// How each realm is.
     pub fn status(&self) -> Vec<RealmStatus> {
         self.by_name.values().map(|realm| realm.status()).collect()
     }
 
-    /// The realm that the request names, else the one of the user's domain, else the default.
     fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Arc<Realm>, No> {
-        let realm = match &query.realm {
+        self.choose_by(query.realm.as_deref(), typed).map_err(No::UnknownRealm)
+    }
+
+    fn named(&self, realm: Option<&str>, user: &str) -> Result<&Arc<Realm>, String> {
+        self.choose_by(realm, &Typed::new(user))
+    }
+
+    /// The realm that is named, else the one of the user's domain, else the default.
+    fn choose_by(&self, name: Option<&str>, typed: &Typed<'_>) -> Result<&Arc<Realm>, String> {
+        let realm = match name {
             Some(name) => self.by_name.get(name),
             None => typed
                 .domain()
                 .and_then(|domain| self.by_domain.get(&domain))
                 .or(self.default.as_ref()),
         };
-        realm.ok_or_else(|| {
-            No::UnknownRealm(match &query.realm {
-                Some(name) => {
-                    let known: Vec<_> = self.by_name.keys().map(String::as_str).collect();
-                    format!("no realm {name:?}; the configuration has: {}", known.join(", "))
-                }
-                None => "the request names no realm and there is no default_realm".to_owned(),
-            })
+        realm.ok_or_else(|| match name {
+            Some(name) => {
+                let known: Vec<_> = self.by_name.keys().map(String::as_str).collect();
+                format!("no realm {name:?}; the configuration has: {}", known.join(", "))
+            }
+            None => "the request names no realm and there is no default_realm".to_owned(),
         })
     }
 }
@@ -116,6 +142,12 @@ impl Realms {
 fn refuse(no: No) -> Verdict {
     match no {
         No::BadCredentials(text) => Verdict::Denied(Refusal::new(Reason::BadCredentials, text)),
+        No::Throttled(left) => {
+            let seconds = u32::try_from(left.as_secs() + 1).unwrap_or(u32::MAX);
+            let text = format!("too many wrong passwords; ask again in {seconds} seconds");
+            let refusal = Refusal::new(Reason::Throttled, text);
+            Verdict::Denied(Refusal { retry_after_s: Some(seconds), ..refusal })
+        }
         No::Nobody(text) => Verdict::NotFound(Refusal::new(Reason::NoSuchUser, text)),
         No::Barred(reason) => {
             Verdict::Denied(Refusal::new(reason, "the directory does not let this account in"))

@@ -1,41 +1,53 @@
 //! Rules: what must hold of a user beside a right password.
 
+use super::person::Person;
 use crate::config::{Rule, Test};
-use crate::directory::Entry;
+use crate::directory::Wanted;
 
 /// The first rule that does not hold.
 pub(super) fn broken<'a>(
     rules: impl IntoIterator<Item = &'a Rule>,
-    entry: &Entry,
+    person: &Person,
 ) -> Option<&'a Rule> {
-    rules.into_iter().find(|rule| !holds(rule, entry))
+    rules.into_iter().find(|rule| !holds(rule, person))
 }
 
 /// Names and values are compared whole and without case, as directories compare them:
 /// `admin` is not `administrators-x`.
-fn holds(rule: &Rule, entry: &Entry) -> bool {
-    let (has, wanted) = match &rule.test {
-        Test::Group(names) => (entry.groups.as_slice(), names),
-        Test::Attribute { name, values } => (entry.attributes.values(name), values),
-    };
-    has.iter().any(|value| wanted.iter().any(|other| same(value, other)))
+fn holds(rule: &Rule, person: &Person) -> bool {
+    let is_one_of = |wanted: &[String], has: &str| wanted.iter().any(|other| same(has, other));
+    match &rule.test {
+        Test::Group(names) => person.groups().any(|has| is_one_of(names, has)),
+        Test::Attribute { name, values } => person.values(name).any(|has| is_one_of(values, has)),
+        Test::Filter(filter) => person.filters().any(|it| it == filter.as_str()),
+    }
 }
 
 fn same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
-/// The attribute that a rule looks at.
-pub(super) fn attribute(rule: &Rule) -> Option<&str> {
+/// What a rule wants of an entry: an attribute, or a filter, which begins with a parenthesis.
+pub(super) fn fact(rule: &Rule) -> Option<String> {
     match &rule.test {
         Test::Group(_) => None,
-        Test::Attribute { name, .. } => Some(name),
+        Test::Attribute { name, .. } => Some(name.to_ascii_lowercase()),
+        Test::Filter(filter) => Some(filter.as_str().to_owned()),
     }
+}
+
+/// What is wanted of an entry so that these facts are known.
+pub(super) fn wanted<'a>(facts: impl Iterator<Item = &'a String>) -> Wanted {
+    let mut wanted = Wanted::default();
+    for fact in facts {
+        if fact.starts_with('(') { wanted.filter(fact) } else { wanted.attribute(fact) }
+    }
+    wanted
 }
 
 #[cfg(test)]
 mod tests {
-    use super::broken;
+    use super::{Person, broken};
     use crate::config::Rule;
     use crate::directory::{Attributes, Entry};
 
@@ -44,8 +56,9 @@ mod tests {
         let mut attributes = Attributes::default();
         attributes.add("employeeType", ["Staff".to_owned()]);
         let groups = vec!["dev".to_owned()];
-        let entry =
-            Entry { id: String::new(), username: String::new(), attributes, groups, barred: None };
+        let filters = vec!["(a=b)".to_owned()];
+        let entry = Entry { attributes, groups, filters, ..Entry::default() };
+        let person = Person::new(&entry, &[]);
         for (text, holds) in [
             ("group=dev", true),
             ("group=ops|Dev", true),
@@ -55,9 +68,12 @@ mod tests {
             ("attribute:employeeType=contractor|staff", true),
             ("attribute:employeeType=contractor", false),
             ("attribute:absent=staff", false),
+            ("filter=(a=b)", true),
+            ("filter=a=b", true),
+            ("filter=(a=c)", false),
         ] {
             let rule = Rule::parse(text).expect(text);
-            assert_eq!(broken([&rule], &entry).is_none(), holds, "{text}");
+            assert_eq!(broken([&rule], &person).is_none(), holds, "{text}");
         }
     }
 }

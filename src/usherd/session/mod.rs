@@ -2,24 +2,26 @@
 
 mod reader;
 mod seat;
+mod writer;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use usher_protocol::{Answer, Call, Query, Reason, Refusal, Reply, Request, Verdict, frame};
-use zeroize::Zeroizing;
 
 use crate::config::Peers;
 use crate::control::Control;
 use crate::telemetry;
 use reader::{Reader, Trouble};
+use writer::{Outgoing, write_answers};
 
 pub use seat::Seat;
 
@@ -34,10 +36,6 @@ pub struct Peer {
     pub admin: bool,
 }
 
-/// An answer's bytes. The turn is given back when they have been written: a client that does not
-/// read its answers gets no more of them.
-type Outgoing = (Zeroizing<Vec<u8>>, OwnedSemaphorePermit);
-
 /// Serves a connection until it ends, is given up, or the daemon stops. Requests that were read
 /// are answered in any case.
 pub async fn serve(
@@ -50,13 +48,17 @@ pub async fn serve(
     let listen = control.rules().listen.clone();
     let (read, write) = stream.into_split();
     let (outbox, outgoing) = mpsc::channel(listen.max_in_flight);
-    let writer = tokio::spawn(write_answers(write, outgoing, listen.request_timeout));
+    let write = Arc::new(write);
+    let stream = Arc::clone(&write);
+    let writer = tokio::spawn(write_answers(stream, outgoing, listen.request_timeout));
     let session = Session {
         peer,
         seat,
         control,
+        stream: write,
         outbox,
         turns: Arc::new(Semaphore::new(listen.max_in_flight)),
+        most_turns: listen.max_in_flight,
         patience: listen.request_timeout,
     };
     let mut reader = Reader::new(read);
@@ -73,8 +75,10 @@ struct Session {
     peer: Peer,
     seat: Arc<Seat>,
     control: Arc<Control>,
+    stream: Arc<OwnedWriteHalf>,
     outbox: Sender<Outgoing>,
     turns: Arc<Semaphore>,
+    most_turns: usize,
     /// For the rest of a frame, and for an answer to be taken.
     patience: Duration,
 }
@@ -82,43 +86,101 @@ struct Session {
 impl Session {
     /// What has arrived is answered, whatever else happens meanwhile.
     async fn read_requests(&self, reader: &mut Reader<OwnedReadHalf>, stop: &CancellationToken) {
+        let mut ready = None;
+        let trouble = self.read_on(reader, stop, &mut ready).await;
+        self.flush(&mut ready).await;
+        if let Some((text, turn)) = trouble {
+            self.complain(text, turn).await;
+        }
+    }
+
+    /// Reads and answers until no more comes, or something that cannot be read.
+    async fn read_on(
+        &self,
+        reader: &mut Reader<OwnedReadHalf>,
+        stop: &CancellationToken,
+        ready: &mut Option<Outgoing>,
+    ) -> Option<(String, OwnedSemaphorePermit)> {
+        let mut end = pin!(async {
+            tokio::select! {
+                () = self.seat.given_up() => {}
+                () = stop.cancelled() => {}
+            }
+        });
         let mut ending = false;
         while !ending || reader.has_more() {
-            let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
-                return;
-            };
+            if !reader.has_request() {
+                self.flush(ready).await;
+            }
+            let turn = self.turn(ready).await?;
             let more = tokio::select! {
                 biased;
                 more = reader.wait() => more,
-                () = self.seat.given_up() => false,
-                () = stop.cancelled() => false,
+                () = &mut end => false,
             };
             if !more {
-                return;
+                return None;
             }
             ending = stop.is_cancelled() || self.seat.is_given_up();
             let work = self.seat.work(Instant::now());
             match timeout(self.patience, reader.request()).await {
-                Ok(Ok(request)) => self.answer(request, turn, work),
-                Ok(Err(Trouble::Gone)) => return,
-                Ok(Err(Trouble::Frame(error))) => {
-                    return self.complain(error.to_string(), turn).await;
-                }
+                Ok(Ok(request)) => self.answer(request, turn, work, ready),
+                Ok(Err(Trouble::Gone)) => return None,
+                Ok(Err(Trouble::Frame(error))) => return Some((error.to_string(), turn)),
                 Err(_) => {
                     let text = format!("the rest of a frame did not come in {:?}", self.patience);
-                    return self.complain(text, turn).await;
+                    return Some((text, turn));
                 }
+            }
+        }
+        None
+    }
+
+    /// A turn for one more request, when there is one.
+    async fn turn(&self, ready: &mut Option<Outgoing>) -> Option<OwnedSemaphorePermit> {
+        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
+            return Some(turn);
+        }
+        self.flush(ready).await;
+        Arc::clone(&self.turns).acquire_owned().await.ok()
+    }
+
+    /// Sends the answers that are ready. Where nothing else is on its way, they are written here:
+    /// waking the writer would cost more than finding the answer did.
+    async fn flush(&self, ready: &mut Option<Outgoing>) {
+        if let Some(mut outgoing) = ready.take() {
+            let alone = self.turns.available_permits() + outgoing.turns() == self.most_turns;
+            if !alone || !outgoing.try_write(&self.stream) {
+                // If the writer has ended, nobody waits for answers any more.
+                let _ = self.outbox.send(outgoing).await;
             }
         }
     }
 
-    /// Answers in a task of its own, so that requests overtake each other.
-    fn answer(&self, request: Request, turn: OwnedSemaphorePermit, work: seat::Work) {
-        let (control, peer, outbox) = (Arc::clone(&self.control), self.peer, self.outbox.clone());
+    /// Answers at once if nothing need be waited for, else in a task of its own, so that requests
+    /// overtake each other.
+    fn answer(
+        &self,
+        request: Request,
+        turn: OwnedSemaphorePermit,
+        work: seat::Work,
+        ready: &mut Option<Outgoing>,
+    ) {
+        let (control, peer) = (Arc::clone(&self.control), self.peer);
         let received = Instant::now();
+        let mut road = Box::pin(async move { answer(&control, peer, request, received).await });
+        let mut nobody = Context::from_waker(Waker::noop());
+        if let Poll::Ready(answer) = road.as_mut().poll(&mut nobody) {
+            let answer = outgoing(&answer, turn);
+            match (ready, answer) {
+                (Some(ready), Some(answer)) => ready.append(answer),
+                (ready, answer) => *ready = ready.take().or(answer),
+            }
+            return;
+        }
+        let outbox = self.outbox.clone();
         tokio::spawn(async move {
-            let answer = answer(&control, peer, request, received).await;
-            send(&outbox, &answer, turn).await;
+            send(&outbox, &road.await, turn).await;
             drop(work);
         });
     }
@@ -144,16 +206,20 @@ async fn answer(control: &Control, peer: Peer, request: Request, received: Insta
     let case = Case { control, peer, deadline };
     let reply = match request.call {
         Call::Authenticate(query, password) => {
-            let road = rules.realms.authenticate(&query, &password, deadline);
+            let road = pin!(rules.realms.authenticate(&query, &password, deadline));
             case.decide(&query, rules.access.authenticate.as_ref(), road).await
         }
         Call::Lookup(query) => {
-            let road = rules.realms.lookup(&query, deadline);
+            let road = pin!(rules.realms.lookup(&query, deadline));
             case.decide(&query, rules.access.lookup.as_ref(), road).await
         }
         Call::Status if peer.admin => control.status(received),
         Call::Reload if peer.admin => control.reload().await,
-        Call::Status | Call::Reload => {
+        Call::Flush { realm, user } if peer.admin => {
+            control.flush(realm.as_deref(), user.as_deref())
+        }
+        Call::Unblock { realm, user } if peer.admin => control.unblock(realm.as_deref(), &user),
+        Call::Status | Call::Reload | Call::Flush { .. } | Call::Unblock { .. } => {
             let text = "commands are given on the admin socket";
             let refusal = Refusal::new(Reason::PeerNotAllowed, text);
             Reply::Verdict(Verdict::Forbidden(refusal))
@@ -207,28 +273,17 @@ fn refusal(peer: Peer, listed: Option<&Peers>) -> Option<Refusal> {
 
 /// Hands an answer to the writer; if that has ended, nobody waits for the answer any more.
 async fn send(outbox: &Sender<Outgoing>, answer: &Answer, turn: OwnedSemaphorePermit) {
+    if let Some(outgoing) = outgoing(answer, turn) {
+        let _ = outbox.send(outgoing).await;
+    }
+}
+
+fn outgoing(answer: &Answer, turn: OwnedSemaphorePermit) -> Option<Outgoing> {
     let frame = frame::encode(answer).or_else(|error| {
         let text = format!("the answer cannot be sent: {error}; tell fewer groups or attributes");
         let refusal = Refusal::new(Reason::Overloaded, text);
         let reply = Reply::Verdict(Verdict::Unavailable(refusal));
         frame::encode(&Answer { id: answer.id, reply })
     });
-    if let Ok(frame) = frame {
-        let _ = outbox.send((frame, turn)).await;
-    }
-}
-
-/// Writes answers in the order in which they are found. A client that does not take one in time
-/// loses its connection.
-async fn write_answers(
-    mut stream: OwnedWriteHalf,
-    mut outgoing: Receiver<Outgoing>,
-    patience: Duration,
-) {
-    while let Some((frame, turn)) = outgoing.recv().await {
-        match timeout(patience, stream.write_all(&frame)).await {
-            Ok(Ok(())) => drop(turn),
-            Ok(Err(_)) | Err(_) => return,
-        }
-    }
+    frame.ok().map(|frame| Outgoing::new(frame, turn))
 }

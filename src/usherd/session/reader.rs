@@ -39,6 +39,13 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         self.filled > 0
     }
 
+    /// Whether a whole request has been read.
+    pub(super) fn has_request(&self) -> bool {
+        let header = self.buffer.first_chunk::<HEADER>().filter(|_| self.filled >= HEADER);
+        let length = header.and_then(|header| frame::length(*header).ok());
+        length.is_some_and(|length| self.filled >= HEADER + length)
+    }
+
     /// The next request.
     pub(super) async fn request(&mut self) -> Result<Request, Trouble> {
         loop {

@@ -90,8 +90,14 @@ fn whatever_is_printed_reads_as_the_same() {
         "[realm.\"a.b\"]\ntype = \"local\"\nstrip_domain = \"any\"\ncase = \"keep\"\n".to_owned(),
         format!("{LOCAL}metadata = {{}}\n[access]\nlookup = []\n"),
         format!(
-            "{LOCAL}rules.require = ['group=\"a\"|b\\c', \"attribute:x='\\\"\"]\ncache.ttl = \"1500ms\"\n"
+            "{LOCAL}reveal_account_state = true\nrules.require = ['group=\"a\"|b\\c', \"attribute:x='\\\"\"]\ncache.ttl = \"1500ms\"\n"
         ),
+        format!(
+            "{CORP}groups = {{ base_dn = \"ou=a\", filter = \"(|(member=%d)(x=%u))\", nested = 3 }}\n\
+             rules.require = [\"filter=(|(a=b)(c=d))\"]\n"
+        ),
+        format!("{CORP}directory = \"active_directory\"\ngroups = {{}}\n"),
+        format!("{CORP}user_dn = \"uid=%u,dc=com\"\n"),
         CORP.replace("\"localhost\"", "[\"ldapi://%2Frun%2Fa%20b%25\", \"[::1]:1389\"]"),
     ] {
         let settings = read(&text).unwrap().settings;

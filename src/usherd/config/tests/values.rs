@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{CORP, LOCAL, ldap, problems, read, realm};
 use crate::config::{
-    Account, Case, Directory, Filter, Groups, Host, MetadataValue, Scope, Security, StripDomain,
-    Test,
+    Account, Case, Directory, Filter, GroupSource, Groups, Host, MetadataValue, Scope, Security,
+    StripDomain, Test, Users,
 };
 
 #[test]
@@ -28,7 +28,13 @@ fn little_needs_to_be_said() {
     assert_eq!(realm.usernames.case, Case::Lower);
     assert_eq!(realm.cache.ttl, Duration::from_secs(300));
     assert_eq!(realm.cache.negative_ttl, Duration::from_secs(30));
+    assert_eq!(realm.cache.stale, Duration::from_secs(3600));
+    assert_eq!(realm.cache.offline_authentication, Duration::ZERO);
     assert_eq!(realm.cache.max_bytes, 64 << 20);
+    assert_eq!(realm.cache.refresh_ahead.to_string(), "0.8");
+    assert_eq!((realm.shield.failures, realm.shield.per_client), (5, 50));
+    assert_eq!(realm.shield.window, Duration::from_secs(600));
+    assert_eq!(realm.shield.block, Duration::from_secs(300));
 }
 
 #[test]
@@ -38,7 +44,9 @@ fn an_ldap_realm_has_defaults() {
     assert_eq!(ldap.security, Security::Plain);
     assert_eq!(ldap.account, Account::Anonymous);
     assert_eq!(ldap.filter, None);
-    assert_eq!(ldap.scope, Scope::Subtree);
+    let base_dn = "dc=example,dc=com".to_owned();
+    assert_eq!(ldap.users, Users::Below { base_dn, scope: Scope::Subtree });
+    assert!(!ldap.active_directory);
     assert_eq!(ldap.login_attributes, ["uid"]);
     assert_eq!(ldap.groups, None);
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (2, 16));
@@ -153,7 +161,8 @@ fn the_keys_of_an_ldap_realm_become_settings() {
         pool = { search_lanes = 1, bind_lanes = 1024, connect_timeout = \"300ms\", operation_timeout = \"5m\", hedge_after = \"1s\", idle_probe = \"5s\", max_age = \"1h\" }
         groups = { attribute = \"memberOf\", name_attribute = \"ou\" }\n");
     assert_eq!(ldap.filter.as_ref().map(Filter::as_str), Some("(objectClass=person)"));
-    assert_eq!(ldap.scope, Scope::OneLevel);
+    let base_dn = "dc=example,dc=com".to_owned();
+    assert_eq!(ldap.users, Users::Below { base_dn, scope: Scope::OneLevel });
     assert_eq!(ldap.login_attributes, ["uid", "mail"]);
     assert_eq!((ldap.pool.search_lanes, ldap.pool.bind_lanes), (1, 1024));
     assert_eq!(ldap.pool.connect_timeout, Duration::from_millis(300));
@@ -161,7 +170,8 @@ fn the_keys_of_an_ldap_realm_become_settings() {
     assert_eq!(ldap.pool.hedge_after, Duration::from_secs(1));
     assert_eq!(ldap.pool.idle_probe, Duration::from_secs(5));
     assert_eq!(ldap.pool.max_age, Duration::from_secs(3600));
-    let groups = Groups { attribute: "memberOf".to_owned(), name_attribute: "ou".to_owned() };
+    let source = GroupSource::Attribute("memberOf".to_owned());
+    let groups = Groups { source, name_attribute: "ou".to_owned(), nested: 0 };
     assert_eq!(ldap.groups, Some(groups));
 }
 
@@ -173,7 +183,9 @@ fn the_keys_of_every_realm_become_settings() {
         strip_domain = \"any\"
         case = \"keep\"
         rules.require = [\"group=dev|ops\", \"attribute:employeeType=staff\"]
-        cache = {{ ttl = \"0s\", negative_ttl = \"1m\", max_bytes = \"1GiB\" }}\n"
+        cache = {{ ttl = \"0s\", negative_ttl = \"1m\", max_bytes = \"1GiB\", stale = \"2d\", \
+                   refresh_ahead = 1, offline_authentication = \"8h\" }}
+        shield = {{ failures = 0, window = \"1h\", block = \"0s\", per_client = 7 }}\n"
     ));
     let Directory::Local(local) = &realm.directory else { panic!("not local") };
     assert_eq!(local.file, std::env::current_dir().unwrap().join("sub/users.toml"));
@@ -183,6 +195,20 @@ fn the_keys_of_every_realm_become_settings() {
     assert_eq!(realm.cache.ttl, Duration::ZERO);
     assert_eq!(realm.cache.negative_ttl, Duration::from_secs(60));
     assert_eq!(realm.cache.max_bytes, 1 << 30);
+    assert_eq!(realm.cache.stale, Duration::from_secs(2 * 86_400));
+    assert_eq!(realm.cache.offline_authentication, Duration::from_secs(8 * 3600));
+    assert_eq!(realm.cache.refresh_ahead.to_string(), "1");
+    assert_eq!((realm.shield.failures, realm.shield.per_client), (0, 7));
+    assert_eq!(realm.shield.window, Duration::from_secs(3600));
+    assert_eq!(realm.shield.block, Duration::ZERO);
+}
+
+#[test]
+fn the_part_after_which_an_identity_is_read_again_is_a_part() {
+    for part in ["1.5", "-0.1", "nan"] {
+        let text = format!("{LOCAL}cache.refresh_ahead = {part}\n");
+        assert!(problems(&text).contains("refresh_ahead must be between 0 and 1"), "{part}");
+    }
 }
 
 #[test]
@@ -330,7 +356,7 @@ fn sockets_have_places_of_their_own() {
         problems(&format!("{LOCAL}[listen]\nsocket = \"/run/a\"\nadmin_socket = \"/run/a\"\n")),
         "usher.toml:5:16: socket and admin_socket are the same"
     );
-    let long = "usher.toml:2:7: [realm.corp] needs base_dn".repeat(108);
+    let long = "x".repeat(108);
     assert_eq!(
         problems(&format!("{LOCAL}[listen]\nsocket = \"/{long}\"\nadmin_socket = \"\"\n")),
         "usher.toml:4:10: socket is longer than a socket's path can be: 107 bytes\n\
@@ -346,7 +372,107 @@ fn groups_are_found_in_one_way() {
     );
     assert_eq!(
         problems(&format!("{CORP}groups = {{ name_attribute = \"cn\" }}\n")),
-        "usher.toml:6:10: groups needs attribute"
+        "usher.toml:6:10: groups needs attribute or base_dn"
+    );
+    assert_eq!(
+        problems(&format!("{CORP}groups = {{ filter = \"member=%d\" }}\n")),
+        "usher.toml:6:10: groups needs base_dn"
+    );
+}
+
+#[test]
+fn groups_that_are_searched_have_a_filter_that_asks_for_somebody() {
+    let search = |filter: &str| GroupSource::Search {
+        base_dn: "dc=com".to_owned(),
+        filter: Filter::parse(filter).unwrap(),
+    };
+    let given = ldap("groups = { base_dn = \"dc=com\", nested = 8 }\n").groups.unwrap();
+    assert_eq!((given.source, given.nested), (search("(member=%d)"), 8));
+    let given = ldap("groups = { base_dn = \"dc=com\", filter = \"memberUid=%u\" }\n").groups;
+    assert_eq!(given.unwrap().source, search("(memberUid=%u)"));
+    let wrong =
+        |more: &str| problems(&format!("{CORP}groups = {{ base_dn = \"dc=com\", {more} }}"));
+    assert_eq!(
+        wrong("filter = \"(cn=x)\""),
+        "usher.toml:6:41: filter has neither %d (the DN of whoever is in the group) nor %u (the \
+         user)\n    hint: for instance \"(member=%d)\""
+    );
+    assert_eq!(
+        wrong("filter = \"(memberUid=%u)\", nested = 1"),
+        "usher.toml:6:41: filter has no %d, so it cannot find the groups that groups are in\n    \
+         hint: for instance \"(member=%d)\""
+    );
+    assert_eq!(wrong("nested = 33"), "usher.toml:6:41: nested must be between 0 and 32");
+    assert_eq!(
+        wrong("filter = \"(%d=x)\""),
+        "usher.toml:6:41: filter does not follow RFC 4515: expected an attribute at character 2"
+    );
+}
+
+#[test]
+fn active_directory_has_defaults_of_its_own() {
+    let given = ldap("directory = \"active_directory\"\n");
+    assert!(given.active_directory);
+    assert_eq!(given.login_attributes, ["sAMAccountName", "userPrincipalName"]);
+    assert_eq!(
+        given.filter.as_ref().map(Filter::as_str),
+        Some("(&(objectCategory=person)(objectClass=user))")
+    );
+    assert_eq!(given.groups, None);
+    let own =
+        ldap("directory = \"active_directory\"\nlogin_attribute = \"cn\"\nfilter = \"(a=b)\"\n");
+    assert_eq!(own.login_attributes, ["cn"]);
+    assert_eq!(own.filter.as_ref().map(Filter::as_str), Some("(a=b)"));
+}
+
+#[test]
+fn active_directory_is_asked_for_groups_in_groups() {
+    let groups = |lines: &str| {
+        let corp = CORP.replace("dc=example,dc=com", "ou=x,dc=example,dc=com");
+        let text = format!("{corp}directory = \"active_directory\"\ngroups = {{ {lines} }}\n");
+        let Directory::Ldap(ldap) = realm(&text).directory else { panic!("not LDAP") };
+        let groups = ldap.groups.unwrap();
+        match groups.source {
+            GroupSource::Attribute(name) => (name, String::new(), groups.nested),
+            GroupSource::Search { base_dn, filter } => {
+                (base_dn, filter.as_str().to_owned(), groups.nested)
+            }
+        }
+    };
+    let expect = |base: &str, filter: &str, nested| (base.to_owned(), filter.to_owned(), nested);
+    let in_chain = "(member:1.2.840.113556.1.4.1941:=%d)";
+    let domain = "dc=example,dc=com";
+    assert_eq!(groups(""), expect(domain, in_chain, 0));
+    assert_eq!(groups("nested = 0"), expect(domain, "(member=%d)", 0));
+    assert_eq!(
+        groups("base_dn = \"ou=g\", filter = \"(&(cn=*)(member=%d))\", nested = 2"),
+        expect("ou=g", &format!("(&(cn=*){in_chain})"), 0)
+    );
+    assert_eq!(
+        groups("filter = \"(uniqueMember=%d)\", nested = 2"),
+        expect(domain, "(uniqueMember=%d)", 2)
+    );
+    assert_eq!(groups("attribute = \"memberOf\""), expect("memberOf", "", 0));
+}
+
+#[test]
+fn a_template_stands_in_for_the_base() {
+    let text = CORP.replace("base_dn = \"dc=example,dc=com\"", "user_dn = \"uid=%u,dc=com\"");
+    let Directory::Ldap(ldap) = realm(&text).directory else { panic!("not LDAP") };
+    assert_eq!(ldap.users, Users::At("uid=%u,dc=com".to_owned()));
+    assert!(ldap.users_read_themselves());
+    assert_eq!(
+        problems(&text.replace("%u", "alice")),
+        "usher.toml:5:11: user_dn has no %u for the user's name\n    \
+         hint: for instance \"uid=%u,ou=people,dc=example,dc=com\""
+    );
+}
+
+#[test]
+fn filter_rules_are_for_those_who_have_a_directory() {
+    assert_eq!(
+        problems(&format!("{LOCAL}rules.require = [\"filter=(a=b)\"]\n")),
+        "usher.toml:3:18: filter= needs an LDAP directory"
     );
 }
 

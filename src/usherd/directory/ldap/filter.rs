@@ -7,6 +7,9 @@ use ldap3::ldap_escape;
 
 use crate::config::Filter;
 
+/// Matches every entry (RFC 4512 section 3.3).
+pub(super) const ANY: &str = "(objectClass=*)";
+
 /// `(&FILTER(LOGIN=USER))`, with any of several login attributes.
 pub(super) fn of_user(filter: Option<&Filter>, logins: &[String], user: &str) -> String {
     let value = ldap_escape(user);
@@ -24,9 +27,47 @@ pub(super) fn of_user(filter: Option<&Filter>, logins: &[String], user: &str) ->
     }
 }
 
+/// Whoever could log in: the same with any value.
+pub(super) fn of_anybody(filter: Option<&Filter>, logins: &[String]) -> String {
+    let present: String = logins.iter().map(|attribute| format!("({attribute}=*)")).collect();
+    match filter {
+        None => format!("(|{present})"),
+        Some(filter) => format!("(&{}(|{present}))", filter.as_str()),
+    }
+}
+
+/// What matches the groups of any of these entries: `%d` is its DN, `%u` the user's name. Where
+/// they stand in a filter is a value's place (`config` has seen to that), so escaped they are a
+/// value there.
+pub(super) fn of_groups(filter: &Filter, dns: &[&str], user: &str) -> String {
+    let user = ldap_escape(user);
+    let of = |dn: &&str| fill(filter.as_str(), &ldap_escape(*dn), &user);
+    match dns {
+        [one] => of(one),
+        several => format!("(|{})", several.iter().map(of).collect::<String>()),
+    }
+}
+
+/// In one pass, so that a `%u` inside a DN stays what it is.
+fn fill(template: &str, dn: &str, user: &str) -> String {
+    let mut filled = String::with_capacity(template.len() + dn.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('%') {
+        filled.push_str(before);
+        let (value, after) = match after.split_at_checked(1) {
+            Some(("d", after)) => (dn, after),
+            Some(("u", after)) => (user, after),
+            _ => ("%", after),
+        };
+        filled.push_str(value);
+        rest = after;
+    }
+    filled + rest
+}
+
 #[cfg(test)]
 mod tests {
-    use super::of_user;
+    use super::{of_groups, of_user};
     use crate::config::Filter;
 
     fn uid(user: &str) -> String {
@@ -47,6 +88,21 @@ mod tests {
         for user in ["*", "a)(uid=*", "\\", "((", "", "ü&|!", "a\0b"] {
             assert!(ldap3::parse_filter(uid(user)).is_ok(), "{user:?}");
         }
+    }
+
+    #[test]
+    fn groups_are_asked_for_by_escaped_values() {
+        let of = |filter: &str, dns: &[&str], user: &str| {
+            of_groups(&Filter::parse(filter).expect("a filter"), dns, user)
+        };
+        assert_eq!(of("(member=%d)", &["cn=a,dc=b"], "al"), "(member=cn=a,dc=b)");
+        assert_eq!(of("(member=%d)", &[r"cn=*\2c(x)"], ""), r"(member=cn=\2a\5c2c\28x\29)");
+        assert_eq!(of("(member=%d)", &["cn=%u%d"], "al"), "(member=cn=%u%d)");
+        assert_eq!(
+            of("(|(member=%d)(memberUid=%u)(x=100%))", &["cn=a"], "a*)(uid="),
+            r"(|(member=cn=a)(memberUid=a\2a\29\28uid=)(x=100%))"
+        );
+        assert_eq!(of("(member=%d)", &["cn=a", "cn=b"], ""), "(|(member=cn=a)(member=cn=b))");
     }
 
     #[test]

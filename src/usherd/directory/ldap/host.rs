@@ -1,38 +1,53 @@
 //! One host: its lanes, its health, and what is asked of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::{LdapResult, SearchEntry};
 use tokio::time::Instant;
 use usher_protocol::HostStatus;
 
-use super::Failure;
 use super::connection::{Connection, Search};
+use super::endpoint::Endpoint;
 use super::health::Health;
+use super::held::Held;
 use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
+use super::{Failure, policy};
 use crate::config;
 use crate::directory::Verification;
 
 /// A server and the connections to it.
 pub(super) struct Host {
-    address: config::Host,
+    endpoint: Endpoint,
     account: config::Account,
+    active_directory: bool,
     pub(super) pool: config::Pool,
     pub(super) searches: SearchLanes,
     pub(super) binds: BindLanes,
     pub(super) health: Health,
+    /// There is no other host to go to.
+    pub(super) alone: bool,
 }
 
 impl Host {
-    pub(super) fn new(realm: &str, address: &config::Host, settings: &config::Ldap) -> Self {
-        Self {
-            address: address.clone(),
+    /// An error for people, where the server's name does not do.
+    pub(super) fn new(
+        realm: &str,
+        address: &config::Host,
+        settings: &config::Ldap,
+    ) -> Result<Self, String> {
+        let endpoint = Endpoint::new(realm, address, &settings.security)?;
+        let health = Health::new(realm, endpoint.url());
+        Ok(Self {
+            endpoint,
             account: settings.account.clone(),
+            active_directory: settings.active_directory,
             pool: settings.pool.clone(),
             searches: SearchLanes::new(settings.pool.search_lanes),
             binds: BindLanes::new(settings.pool.bind_lanes),
-            health: Health::new(realm, url(address)),
-        }
+            health,
+            alone: settings.hosts.len() == 1,
+        })
     }
 
     /// Searches on a shared lane. It may have died, with or without a word; then the search goes
@@ -71,27 +86,30 @@ impl Host {
     }
 
     /// Binds as a user on a lane of its own. It may have died, with or without a word; then the
-    /// bind goes out once more on a new one. With `patience`, a bind that takes longer is given
-    /// up as soon as the host turns out not to answer anybody.
+    /// bind goes out once more on a new one. A bind that takes long is given up as soon as the
+    /// host turns out not to answer anybody.
     pub(super) async fn bind(
-        &self,
+        self: &Arc<Self>,
         dn: &str,
         password: &str,
         deadline: Instant,
-        patience: Option<Duration>,
-    ) -> Result<Verification, Failure> {
-        let _turn = self.binds.turn(deadline).await?;
+    ) -> Result<(Verification, Held), Failure> {
+        let turn = self.binds.turn(deadline).await?;
         let lane = self.binds.take();
-        let result = match self.bind_once(lane, dn, password, deadline, patience).await {
+        let result = match self.bind_once(lane, dn, password, deadline).await {
             Err(Failure::Lost(_) | Failure::Slow(_)) => {
                 // The other idle ones are no younger, and likely as dead.
                 drop(self.binds.take_if(|_| true));
-                self.bind_once(None, dn, password, deadline, patience).await
+                self.bind_once(None, dn, password, deadline).await
             }
             result => result,
         };
         self.note(&result);
-        result
+        let (result, lane) = result?;
+        let held = Held::new(Arc::clone(self), lane, turn);
+        let verification = policy::verification(&result, self.active_directory);
+        self.note(&verification);
+        Ok((verification?, held))
     }
 
     async fn bind_once(
@@ -100,8 +118,7 @@ impl Host {
         dn: &str,
         password: &str,
         deadline: Instant,
-        patience: Option<Duration>,
-    ) -> Result<Verification, Failure> {
+    ) -> Result<(LdapResult, Lane), Failure> {
         let mut lane = match lane {
             Some(lane) => lane,
             None => self.open(self.connect_limit(deadline)).await?,
@@ -109,17 +126,15 @@ impl Host {
         let limit = self.limit(deadline);
         let result = tokio::select! {
             result = lane.connection().bind(dn, password, limit) => result?,
-            failure = self.silence(patience) => return Err(failure),
+            failure = self.silence() => return Err(failure),
         };
         lane.used(Instant::now());
-        self.binds.give_back(lane);
-        verification(&result)
+        Ok((result, lane))
     }
 
     /// Returns when the host, suspected after a while, has turned out to be down.
-    async fn silence(&self, patience: Option<Duration>) -> Failure {
-        let Some(patience) = patience else { return std::future::pending().await };
-        tokio::time::sleep(patience).await;
+    async fn silence(&self) -> Failure {
+        tokio::time::sleep(self.pool.hedge_after).await;
         self.health.suspect();
         self.health.went_down().await;
         let text = self.health.last_error().unwrap_or_default();
@@ -132,7 +147,7 @@ impl Host {
 
     /// A connection, not bound yet.
     pub(super) async fn open(&self, limit: Duration) -> Result<Lane, Failure> {
-        Ok(Lane::new(Connection::open(&self.address, limit).await?, Instant::now()))
+        Ok(Lane::new(Connection::open(&self.endpoint, limit).await?, Instant::now()))
     }
 
     /// A connection bound as the account; `limit` is for the bind alone.
@@ -151,12 +166,12 @@ impl Host {
         self.pool.connect_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 
-    fn limit(&self, deadline: Instant) -> Duration {
+    pub(super) fn limit(&self, deadline: Instant) -> Duration {
         self.pool.operation_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 
     /// What an operation says of the host.
-    fn note<T>(&self, result: &Result<T, Failure>) {
+    pub(super) fn note<T>(&self, result: &Result<T, Failure>) {
         match result {
             Err(
                 failure @ (Failure::Host(_)
@@ -166,29 +181,6 @@ impl Host {
             ) => self.health.failed(failure),
             Ok(_) | Err(Failure::Answer(_) | Failure::Deadline(_) | Failure::Busy) => {}
         }
-    }
-}
-
-/// The address as an LDAP URL (RFC 4516).
-fn url(host: &config::Host) -> String {
-    match host {
-        config::Host::Tcp(name, port) if name.contains(':') => format!("ldap://[{name}]:{port}"),
-        config::Host::Tcp(name, port) => format!("ldap://{name}:{port}"),
-        config::Host::Unix(path) => {
-            format!("ldapi://{}", path.display().to_string().replace('/', "%2F"))
-        }
-    }
-}
-
-/// RFC 4511 4.2.2 and appendix A: which codes are the directory's "no".
-fn verification(result: &LdapResult) -> Result<Verification, Failure> {
-    match result.rc {
-        0 => Ok(Verification::Right),
-        // constraintViolation, noSuchObject, inappropriateAuthentication, invalidCredentials,
-        // insufficientAccessRights, unwillingToPerform: said of this user and this password.
-        19 | 32 | 48 | 49 | 50 | 53 => Ok(Verification::Wrong),
-        1 | 51 | 52 | 80 => Err(Failure::Host(format!("bind: {}", describe(result)))),
-        _ => Err(Failure::Answer(format!("bind: {}", describe(result)))),
     }
 }
 

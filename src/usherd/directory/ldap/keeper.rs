@@ -15,6 +15,8 @@ use super::lanes::{Lane, Slot};
 /// A host that came back is preferred again when it has answered for this long.
 const PROVEN: Duration = Duration::from_secs(2);
 const PROOF: Duration = Duration::from_millis(500);
+/// Between two checks of a host that is suspected.
+const CALM: Duration = Duration::from_millis(500);
 
 /// Keeps a host until the task is ended.
 pub(super) async fn keep(host: Arc<Host>) {
@@ -35,7 +37,11 @@ pub(super) async fn keep(host: Arc<Host>) {
                 // Often enough that an idle lane is never much older than it may be.
                 let pause = (host.pool.idle_probe / 4).max(Duration::from_millis(50));
                 tokio::select! {
-                    () = host.health.suspected() => check(&host).await,
+                    () = host.health.suspected() => {
+                        check(&host).await;
+                        // A server that is merely slow is not made slower by checks.
+                        tokio::time::sleep(CALM).await;
+                    }
                     () = host.health.went_down() => {}
                     () = tokio::time::sleep(pause) => renew(&host).await,
                 }
@@ -59,29 +65,41 @@ async fn prove(host: &Host, since: &mut Option<Instant>) {
     }
 }
 
-/// Somebody waits longer than is usual, and there are other hosts: does this one answer at all?
+/// Somebody waits longer than is usual: does the host answer at all? Where there is another, it
+/// must do so quickly.
 async fn check(host: &Host) {
-    let limit = host.pool.hedge_after;
-    match open_search_lane(host, limit).await {
-        Err(failure) => host.health.failed(&failure),
+    let limit = if host.alone { host.pool.operation_timeout } else { host.pool.hedge_after };
+    let outcome = async {
+        open_search_lane(host, limit).await?;
         // It does, so its lanes are suspect: a firewall may have dropped them without a word.
-        Ok(_) => {
-            for slot in host.searches.slots() {
-                if let Err(failure) = check_lane(host, slot, limit).await {
-                    return host.health.failed(&failure);
-                }
-            }
+        for slot in host.searches.slots() {
+            check_search_lane(host, slot).await?;
         }
+        probe_bind_lanes(host, |_| true, host.pool.hedge_after).await;
+        Ok(())
+    };
+    if let Err(failure) = outcome.await {
+        host.health.failed(&failure);
     }
 }
 
-async fn check_lane(host: &Host, slot: &Slot, limit: Duration) -> Result<(), Failure> {
+async fn check_search_lane(host: &Host, slot: &Slot) -> Result<(), Failure> {
     let Some(lane) = slot.present().await else { return Ok(()) };
-    if lane.probe(limit).await.is_err() {
+    if lane.probe(host.pool.hedge_after).await.is_err() {
         lane.close();
         slot.renew(open_search_lane(host, host.pool.operation_timeout).await?).await;
     }
     Ok(())
+}
+
+/// Asks idle bind lanes whether they are still there; those that do not answer are dropped.
+async fn probe_bind_lanes(host: &Host, which: impl Fn(&Lane) -> bool, limit: Duration) {
+    for lane in host.binds.take_if(which) {
+        if lane.probe(limit).await.is_ok() {
+            lane.used(Instant::now());
+            host.binds.give_back(lane);
+        }
+    }
 }
 
 /// Opens what lanes are missing: the search lanes, and one to bind on.
@@ -133,12 +151,8 @@ async fn renew_bind_lanes(host: &Host) -> Result<(), Failure> {
     let now = Instant::now();
     let pool = &host.pool;
     drop(host.binds.take_if(|lane| lane.age(now) >= pool.max_age));
-    for lane in host.binds.take_if(|lane| lane.idle_for(now) >= pool.idle_probe) {
-        if lane.probe(pool.operation_timeout).await.is_ok() {
-            lane.used(Instant::now());
-            host.binds.give_back(lane);
-        }
-    }
+    let idle = |lane: &Lane| lane.idle_for(now) >= pool.idle_probe;
+    probe_bind_lanes(host, idle, pool.operation_timeout).await;
     if host.binds.open() == 0 {
         host.binds.give_back(host.open(pool.connect_timeout).await?);
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::Failure;
@@ -130,18 +130,19 @@ impl Slot {
 /// The bind lanes of a host.
 pub(super) struct BindLanes {
     idle: Mutex<Vec<Lane>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     most: usize,
 }
 
 impl BindLanes {
     pub(super) fn new(most: usize) -> Self {
-        Self { idle: Mutex::default(), turns: Semaphore::new(most), most }
+        Self { idle: Mutex::default(), turns: Arc::new(Semaphore::new(most)), most }
     }
 
     /// Room for one more bind; who came first is served first.
-    pub(super) async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Failure> {
-        in_time(deadline, self.turns.acquire()).await?.map_err(|_| Failure::Busy)
+    pub(super) async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        in_time(deadline, turn).await?.map_err(|_| Failure::Busy)
     }
 
     /// The lane that was used last: the others may then be idle long enough to be closed.

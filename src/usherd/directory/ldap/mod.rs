@@ -1,22 +1,36 @@
 //! Servers that speak LDAP (RFC 4511). The only room that knows ldap3.
 
+mod active_directory;
 mod connection;
+mod dn;
+mod endpoint;
 mod entry;
+mod eyes;
 mod filter;
+mod groups;
+mod guard;
 mod health;
+mod held;
 mod host;
 mod keeper;
 mod lanes;
+mod policy;
 mod pool;
+mod tls;
+mod walk;
 
 use std::pin::Pin;
 
 use tokio::time::Instant;
 use usher_protocol::{HostStatus, Password};
 
+pub(in crate::directory) use self::walk::walk;
+
 use self::connection::Search;
+use self::eyes::Eyes;
+use self::held::Held;
 use self::pool::Pool;
-use super::{Directory, Entry, Found, Saying, Verification};
+use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Wanted};
 use crate::config;
 
 /// The servers of one realm.
@@ -26,28 +40,91 @@ pub(super) struct Ldap {
 }
 
 impl Ldap {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        Self { settings: settings.clone(), pool: Pool::open(realm, settings) }
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        Ok(Self { settings: settings.clone(), pool: Pool::open(realm, settings)? })
     }
 
-    fn search(&self, user: &str, attributes: &[String]) -> Search {
-        let mut wanted: Vec<String> = Vec::with_capacity(attributes.len() + 2);
-        let groups = self.settings.groups.iter().map(|groups| &groups.attribute);
-        for name in self.settings.login_attributes.iter().chain(groups).chain(attributes) {
-            if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                wanted.push(name.clone());
+    /// The search for the one entry of a user.
+    fn search(&self, user: &str, wanted: &Wanted) -> Search {
+        let filter = self.settings.filter.as_ref();
+        let attributes = self.attributes(wanted);
+        match &self.settings.users {
+            config::Users::Below { base_dn, scope } => Search {
+                base: base_dn.clone(),
+                scope: *scope,
+                filter: filter::of_user(filter, &self.settings.login_attributes, user),
+                attributes,
+                // Whoever matches a login is one, or too many.
+                most: 2,
+                may_be_absent: false,
+            },
+            config::Users::At(template) => Search {
+                attributes,
+                ..Search::of_entry(
+                    &dn::of_user(template, user),
+                    filter.map_or(filter::ANY, config::Filter::as_str),
+                    [],
+                )
+            },
+        }
+    }
+
+    /// The attributes to read of a user's entry.
+    fn attributes(&self, wanted: &Wanted) -> Vec<String> {
+        let mut all = Wanted::default();
+        self.settings.login_attributes.iter().for_each(|name| all.attribute(name));
+        if let Some(config::Groups { source: config::GroupSource::Attribute(name), .. }) =
+            &self.settings.groups
+        {
+            all.attribute(name);
+        }
+        if self.settings.active_directory {
+            all.attribute(active_directory::ACCOUNT_CONTROL);
+        }
+        wanted.attributes.iter().for_each(|name| all.attribute(name));
+        all.attributes
+    }
+
+    /// The entry of a user, and all that is asked of it.
+    async fn look(
+        &self,
+        eyes: &Eyes<'_>,
+        user: &str,
+        wanted: &Wanted,
+        deadline: Instant,
+    ) -> Result<Found, Unavailable> {
+        let mut entries = eyes.search(self.search(user, wanted), deadline).await?;
+        let found = match (entries.pop(), entries.is_empty()) {
+            (None, _) => return Ok(Found::Nobody),
+            (Some(_), false) => return Ok(Found::Several),
+            (Some(found), true) => found,
+        };
+        let mut entry = entry::read(found, user, &self.settings);
+        if let Some(groups) = &self.settings.groups {
+            entry.groups = groups::of(&entry, groups, eyes, deadline).await?;
+        }
+        for filter in &wanted.filters {
+            let matching = Search::of_entry(&entry.id, filter, []);
+            if !eyes.search(matching, deadline).await?.is_empty() {
+                entry.filters.push(filter.clone());
             }
         }
-        Search {
-            base: self.settings.base_dn.clone(),
-            scope: self.settings.scope,
-            filter: filter::of_user(
-                self.settings.filter.as_ref(),
-                &self.settings.login_attributes,
-                user,
-            ),
-            attributes: wanted,
-        }
+        Ok(Found::One(entry))
+    }
+
+    /// A bind as a user, and the lane that is bound so. RFC 4513 5.1.1, 5.1.2: without a DN or
+    /// without a password it would succeed as anonymous, whoever asks.
+    async fn bind(
+        &self,
+        dn: &str,
+        password: &Password,
+        deadline: Instant,
+    ) -> Result<(Verification, Option<Held>), Unavailable> {
+        let text = password.as_str().filter(|text| !text.is_empty() && !dn.is_empty());
+        let Some(text) = text else { return Ok((Verification::Wrong, None)) };
+        let (verification, held) = self.pool.bind(dn, text, deadline).await?;
+        Ok((verification, Some(held)))
     }
 }
 
@@ -55,17 +132,10 @@ impl Directory for Ldap {
     fn find<'a>(
         &'a self,
         user: &'a str,
-        attributes: &'a [String],
+        wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, Found> {
-        Box::pin(async move {
-            let mut entries = self.pool.search(self.search(user, attributes), deadline).await?;
-            Ok(match (entries.pop(), entries.is_empty()) {
-                (None, _) => Found::Nobody,
-                (Some(found), true) => Found::One(entry::read(found, user, &self.settings)),
-                (Some(_), false) => Found::Several,
-            })
-        })
+        Box::pin(async move { self.look(&Eyes::Account(&self.pool), user, wanted, deadline).await })
     }
 
     fn verify<'a>(
@@ -74,16 +144,26 @@ impl Directory for Ldap {
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
+        Box::pin(async move { Ok(self.bind(&entry.id, password, deadline).await?.0) })
+    }
+
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
-            // RFC 4513 5.1.1, 5.1.2: a bind without a DN or without a password succeeds as
-            // anonymous, whoever asks.
-            let Some(text) = password.as_str() else {
-                return Ok(Verification::Wrong);
+            let config::Users::At(template) = &self.settings.users else {
+                return Ok((Verification::Wrong, Found::Nobody));
             };
-            if entry.id.is_empty() || text.is_empty() {
-                return Ok(Verification::Wrong);
-            }
-            self.pool.bind(&entry.id, text, deadline).await
+            let bound = self.bind(&dn::of_user(template, user), password, deadline).await?;
+            let (verification @ Verification::Right(_), Some(held)) = bound else {
+                return Ok((bound.0, Found::Nobody));
+            };
+            let found = self.look(&Eyes::User(held), user, wanted, deadline).await?;
+            Ok((verification, found))
         })
     }
 
@@ -136,3 +216,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use usher_protocol::{HostState, HostStatus, Reason};
 
 use super::Failure;
 use super::connection::Search;
+use super::held::Held;
 use super::host::Host;
 use super::keeper::keep;
 use crate::config;
@@ -29,11 +30,12 @@ pub(super) struct Pool {
 type Searched = (Arc<Host>, Result<Vec<SearchEntry>, Failure>);
 
 impl Pool {
-    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Self {
-        let host = |address| Arc::new(Host::new(realm, address, settings));
-        let hosts: Vec<_> = settings.hosts.iter().map(host).collect();
+    /// An error for people, where a host's name does not do.
+    pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
+        let host = |address| Host::new(realm, address, settings).map(Arc::new);
+        let hosts: Vec<_> = settings.hosts.iter().map(host).collect::<Result<_, _>>()?;
         let keepers = hosts.iter().map(|host| keep(Arc::clone(host))).collect();
-        Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers }
+        Ok(Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers })
     }
 
     /// The entries of the first host that answers. One that takes long has the next as a rival;
@@ -54,13 +56,16 @@ impl Pool {
                 asked = Some(host);
             }
             tokio::select! {
-                Some(Ok((host, result))) = rivals.next() => match result {
-                    Ok(entries) => return Ok(entries),
-                    Err(failure) => tried.failed(&host, &failure)?,
+                Some(searched) = rivals.next() => match searched {
+                    Ok((_, Ok(entries))) => return Ok(entries),
+                    Ok((host, Err(failure))) => tried.failed(&host, &failure)?,
+                    Err(error) => tried.said.push(format!("the search ended: {error}")),
                 },
                 () = sleep(self.hedge_after), if asked.is_some() => {
-                    if let (Some(slow), Some(next)) = (asked.take(), hosts.next()) {
+                    if let Some(slow) = asked.take() {
                         slow.health.suspect();
+                    }
+                    if let Some(next) = hosts.next() {
                         rivals.push(ask(&next, &search, deadline));
                     }
                 }
@@ -68,20 +73,18 @@ impl Pool {
         }
     }
 
-    /// The verdict of the first host that answers. A refused password is an answer; nobody is
+    /// The verdict of the first host that answers, and the lane where it was given. A refused password is an answer; nobody is
     /// asked for a second opinion, and no two hosts at once: each may count it as a failure.
     pub(super) async fn bind(
         &self,
         dn: &str,
         password: &str,
         deadline: Instant,
-    ) -> Result<Verification, Unavailable> {
+    ) -> Result<(Verification, Held), Unavailable> {
         let (mut hosts, mut tried) = self.usable();
-        while let Some(host) = hosts.next() {
-            // Only where there is another to go to.
-            let patience = (hosts.len() > 0).then_some(self.hedge_after);
-            match host.bind(dn, password, deadline, patience).await {
-                Ok(verification) => return Ok(verification),
+        for host in &mut hosts {
+            match host.bind(dn, password, deadline).await {
+                Ok(bound) => return Ok(bound),
                 Err(failure) => tried.failed(&host, &failure)?,
             }
         }

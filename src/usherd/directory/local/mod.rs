@@ -11,16 +11,18 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use usher_protocol::{HostStatus, Password, Reason};
 
-use super::{Directory, Found, Saying, Unavailable, Verification};
+use super::{Directory, Found, Saying, Unavailable, Verification, Wanted};
 use crate::config::{self, Case};
 use hash::Hash;
 use users::{Stamp, Users};
 
 /// How often the file is looked at.
 const WATCH: Duration = Duration::from_millis(500);
+/// As long as anybody waits for an answer.
+const PRETENCE: Duration = Duration::from_secs(5);
 
 /// The users of a file, which is read again when it changes.
 pub(super) struct Local {
@@ -61,9 +63,16 @@ impl Local {
         Ok(Self { shared, hashing: Arc::new(Semaphore::new(cores.div_ceil(2))), watcher })
     }
 
-    async fn check(&self, hash: Arc<Hash>, password: Password) -> Result<bool, Unavailable> {
-        let failed = || Unavailable::new(Reason::Overloaded, "the password could not be hashed");
-        let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| failed())?;
+    /// Who has waited for too long does not wait on: the queue holds passwords.
+    async fn check(
+        &self,
+        hash: Arc<Hash>,
+        password: Password,
+        deadline: Instant,
+    ) -> Result<bool, Unavailable> {
+        let failed = || Unavailable::new(Reason::Overloaded, "too many passwords to be hashed");
+        let turn = timeout_at(deadline, Arc::clone(&self.hashing).acquire_owned());
+        let turn = turn.await.map_err(|_| failed())?.map_err(|_| failed())?;
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
             hash.verify(password.as_bytes())
@@ -80,7 +89,7 @@ impl Drop for Local {
 }
 
 impl Directory for Local {
-    fn find<'a>(&'a self, user: &'a str, _: &'a [String], _: Instant) -> Saying<'a, Found> {
+    fn find<'a>(&'a self, user: &'a str, _: &'a Wanted, _: Instant) -> Saying<'a, Found> {
         Box::pin(async move { Ok(self.shared.users.load().find(user)) })
     }
 
@@ -88,15 +97,31 @@ impl Directory for Local {
         &'a self,
         entry: &'a super::Entry,
         password: &'a Password,
-        _: Instant,
+        deadline: Instant,
     ) -> Saying<'a, Verification> {
         Box::pin(async move {
             let user = self.shared.users.load().by_name(&entry.id);
             let Some(user) = user else {
                 return Ok(Verification::Wrong);
             };
-            let right = self.check(Arc::clone(&user.hash), password.clone()).await?;
-            Ok(if right { Verification::Right } else { Verification::Wrong })
+            let right = self.check(Arc::clone(&user.hash), password.clone(), deadline).await?;
+            Ok(if right { Verification::Right(None) } else { Verification::Wrong })
+        })
+    }
+
+    /// Everybody may be found here.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
+        Box::pin(async move {
+            let found = self.find(user, wanted, deadline).await?;
+            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
+            let verification = self.verify(entry, password, deadline).await?;
+            Ok((verification, found))
         })
     }
 
@@ -108,7 +133,7 @@ impl Directory for Local {
             let decoy = self.shared.users.load().decoy();
             if let Some(hash) = decoy {
                 // The answer is "no" whatever this says.
-                let _ = self.check(hash, password.clone()).await;
+                let _ = self.check(hash, password.clone(), Instant::now() + PRETENCE).await;
             }
         })
     }

@@ -127,7 +127,8 @@ impl User {
         }
         let (id, username) = (name.to_owned(), name.to_owned());
         let barred = line.disabled.then_some(Reason::AccountDisabled);
-        let entry = Entry { id, username, attributes, groups: line.groups, barred };
+        let groups = line.groups;
+        let entry = Entry { id, username, attributes, groups, barred, ..Entry::default() };
         Ok(Self { hash: Arc::new(hash), entry })
     }
 }

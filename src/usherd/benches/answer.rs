@@ -1,0 +1,89 @@
+//! The road of a known user inside the daemon, from the bytes of the request to those of the
+//! answer.
+
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use usher_protocol::{Answer, Call, Password, Query, Reply, Request, Verdict, frame};
+use usherd::config;
+use usherd::realm::Realms;
+
+use crate::{configure, cost};
+
+const RUNS: usize = 200_000;
+
+pub(crate) fn measure() {
+    println!("\nA known user, inside the daemon (goal: an authenticate below 2000 ns)");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("usher.toml");
+    let settings = config::parse(&configure(folder.path()), &path).expect("valid").settings;
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _context = runtime.enter();
+    let realms = Realms::open(&settings, None).expect("realms");
+    runtime.block_on(async {
+        let password = Password::from("alice-secret");
+        let verdict = realms.authenticate(&query(), &password, in_a_minute()).await;
+        assert!(matches!(verdict, Verdict::Granted(_)), "{verdict:?}");
+    });
+    let authenticate = Call::Authenticate(query(), Password::from("alice-secret"));
+    for (name, call) in [("authenticate", authenticate), ("lookup", Call::Lookup(query()))] {
+        let request = frame::encode(&Request { id: 1, timeout_ms: None, call }).expect("encodes");
+        let road = |_| {
+            assert!(answer(&realms, &request) > 0);
+        };
+        let (nanoseconds, allocations) = cost(RUNS, road);
+        println!("  {name:<13} {nanoseconds:6.0} ns, {allocations:.1} allocations");
+    }
+    on_all_cores(&realms);
+}
+
+fn on_all_cores(realms: &Realms) {
+    let request = Request {
+        id: 1,
+        timeout_ms: None,
+        call: Call::Authenticate(query(), Password::from("alice-secret")),
+    };
+    let request = frame::encode(&request).expect("encodes");
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    for threads in 1..=cores {
+        let begin = std::time::Instant::now();
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| (0..RUNS).for_each(|_| assert!(answer(realms, &request) > 0)));
+            }
+        });
+        let rate = (threads * RUNS) as f64 / begin.elapsed().as_secs_f64();
+        println!("  on {threads} threads  {rate:7.0} authenticates a second");
+    }
+}
+
+/// The length of the answer. It is there at once, so nothing need run it.
+fn answer(realms: &Realms, request: &[u8]) -> usize {
+    let request: Request = frame::decode(&request[frame::HEADER..]).expect("a request");
+    let road = async {
+        match &request.call {
+            Call::Authenticate(query, password) => {
+                realms.authenticate(query, password, in_a_minute()).await
+            }
+            Call::Lookup(query) => realms.lookup(query, in_a_minute()).await,
+            other => panic!("not measured: {other:?}"),
+        }
+    };
+    let mut road = std::pin::pin!(road);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(verdict) = road.as_mut().poll(&mut context) else {
+        panic!("not known");
+    };
+    assert!(verdict.identity().is_some(), "{verdict:?}");
+    let answer = Answer { id: request.id, reply: Reply::Verdict(verdict) };
+    frame::encode(&answer).expect("encodes").len()
+}
+
+fn query() -> Query {
+    Query { user: "alice".to_owned(), ..Query::default() }
+}
+
+fn in_a_minute() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}

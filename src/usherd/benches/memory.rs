@@ -1,0 +1,111 @@
+//! What an entry of the cache takes, and whether many cost more time than few.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use usher_protocol::Password;
+use usherd::cache::{Cache, Digester, Memory, Who};
+use usherd::config;
+use usherd::directory::{Attributes, Entry};
+use usherd::realm::Person;
+
+use crate::{ALLOCATOR, cost};
+
+pub(crate) fn measure() {
+    println!("\nEntries of the cache (goals: overhead below 600 bytes, counted within 10 %)");
+    println!("  entries  counted  allocated  resident  overhead     time of a hit");
+    for entries in [1_000, 100_000, 1_000_000] {
+        // Each in a process of its own, since memory once used would not show again.
+        let mut bench = Command::new(std::env::current_exe().expect("this program"));
+        bench.arg("memory").arg(entries.to_string()).status().expect("measured");
+    }
+}
+
+pub(crate) fn measure_with(entries: usize) {
+    let digester = Digester::new().expect("random");
+    let now = Instant::now();
+    let (before, resident) = (ALLOCATOR.stats(), resident());
+    let cache = Cache::new(&settings());
+    let mut payload = 0;
+    for number in 0..entries {
+        payload += learn(&cache, &digester, number, now);
+    }
+    let after = ALLOCATOR.stats();
+    let requested = (after.bytes_allocated - before.bytes_allocated) as f64
+        - (after.bytes_deallocated - before.bytes_deallocated) as f64;
+    // What the allocator adds to what it is asked for: a header of eight bytes and, on average,
+    // as many to the next step of 16.
+    let living = (after.allocations - before.allocations) as f64
+        - (after.deallocations - before.deallocations) as f64;
+    let each = |bytes: f64| bytes / entries as f64;
+    let allocated = each(living.mul_add(16.0, requested));
+    let counted = each(cache.status().bytes as f64);
+    let grown = each((self::resident() - resident) as f64);
+    let (nanoseconds, allocations) = hit(&cache, &digester, entries, now);
+    println!(
+        "{entries:9} {counted:8.0} {allocated:10.0} {grown:9.0} {:9.0} {nanoseconds:8.0} ns, \
+         {allocations:.1} allocations",
+        counted - each(payload as f64),
+    );
+}
+
+fn settings() -> config::Cache {
+    config::Cache {
+        ttl: Duration::from_secs(300),
+        negative_ttl: Duration::from_secs(30),
+        stale: Duration::from_secs(3600),
+        offline_authentication: Duration::ZERO,
+        max_bytes: 1 << 40,
+        refresh_ahead: 0.8,
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("user{number:07}")
+}
+
+/// Remembers a user and their password; the bytes that cannot be done without.
+fn learn(cache: &Cache<Person>, digester: &Digester, number: usize, now: Instant) -> usize {
+    let name = name(number);
+    let mut attributes = Attributes::default();
+    attributes.add("mail", [format!("{name}@example.com")]);
+    attributes.add("givenName", ["Alice".to_owned()]);
+    attributes.add("sn", [format!("Archer-{number}")]);
+    let entry = Entry {
+        id: format!("uid={name},ou=people,dc=example,dc=com"),
+        username: name.clone(),
+        attributes,
+        groups: vec!["dev".to_owned(), "staff".to_owned()],
+        filters: Vec::new(),
+        barred: None,
+    };
+    let texts = entry.attributes.iter().map(|(name, values)| name.len() + values[0].len());
+    let payload =
+        entry.id.len() + 2 * name.len() + 8 + texts.sum::<usize>() + size_of::<[u8; 32]>();
+    let person = Arc::new(Person::new(&entry, &[]));
+    let digest = digester.digest(&name, &Password::from("secret"));
+    cache.learn_identity(&name, &person, cache.asking(), now);
+    cache.learn_password(&name, &person, (digest, true), cache.asking(), now);
+    payload
+}
+
+fn hit(cache: &Cache<Person>, digester: &Digester, entries: usize, now: Instant) -> (f64, f64) {
+    const RUNS: usize = 200_000;
+    let password = Password::from("secret");
+    let names: Vec<String> = (0..RUNS).map(|run| name(run * 7919 % entries)).collect();
+    cost(RUNS, |run| {
+        let digest = digester.digest(&names[run], &password);
+        assert!(matches!(cache.identity(&names[run], now), Who::Fresh { .. }));
+        assert!(matches!(cache.password(&names[run], &digest, now), Memory::Right(_)));
+    })
+}
+
+/// Bytes of this process in memory.
+fn resident() -> usize {
+    const PAGE: usize = 4096;
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("statm");
+    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("pages")
+        * PAGE
+}

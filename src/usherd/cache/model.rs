@@ -1,0 +1,194 @@
+//! The cache does as a simple model does, whatever happens in which order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::Instant;
+use usher_protocol::Password;
+
+use super::tests::{NEGATIVE_TTL, OFFLINE, Person, STALE, TTL, settings};
+use super::{Cache, Digester, Memory, Who};
+
+/// Few of each, so that they meet.
+const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+const ENTRIES: [&str; 2] = ["one", "another"];
+const PASSWORDS: [&str; 3] = ["x", "y", "z"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Pass(u64),
+    Identity { name: usize, entry: usize },
+    Nobody { name: usize },
+    Password { name: usize, entry: usize, password: usize, right: bool },
+    Forget { name: usize },
+    Clear,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (name, entry, password) = (0..NAMES.len(), 0..ENTRIES.len(), 0..PASSWORDS.len());
+    prop_oneof![
+        4 => prop_oneof![0..40_u64, 0..400_u64, 0..5000_u64].prop_map(Step::Pass),
+        6 => (name.clone(), entry.clone())
+            .prop_map(|(name, entry)| Step::Identity { name, entry }),
+        2 => name.clone().prop_map(|name| Step::Nobody { name }),
+        6 => (name.clone(), entry, password, any::<bool>()).prop_map(
+            |(name, entry, password, right)| Step::Password { name, entry, password, right }
+        ),
+        1 => name.prop_map(|name| Step::Forget { name }),
+        1 => Just(Step::Clear),
+    ]
+}
+
+/// What the cache should know, without a thought of bytes or order.
+#[derive(Default)]
+struct Model(HashMap<usize, Fact>);
+
+enum Fact {
+    Nobody(Instant),
+    Somebody { entry: usize, since: Instant, right: Option<(usize, Instant)> },
+}
+
+impl Model {
+    fn take(&mut self, step: &Step, now: Instant) {
+        // Whoever is past all service is as good as not there.
+        self.0.retain(|_, fact| match fact {
+            Fact::Nobody(_) => true,
+            Fact::Somebody { since, .. } => now < *since + TTL + STALE,
+        });
+        match *step {
+            Step::Pass(_) => {}
+            Step::Identity { name, entry } => {
+                let right = match self.0.remove(&name) {
+                    Some(Fact::Somebody { entry: old, right, .. }) if old == entry => right,
+                    _ => None,
+                };
+                self.0.insert(name, Fact::Somebody { entry, since: now, right });
+            }
+            Step::Nobody { name } => drop(self.0.insert(name, Fact::Nobody(now))),
+            Step::Password { name, entry, password, right: accepted } => {
+                if let Some(Fact::Somebody { entry: known, right, .. }) = self.0.get_mut(&name)
+                    && *known == entry
+                {
+                    match (accepted, right.map(|(known, _)| known == password)) {
+                        (true, _) => *right = Some((password, now)),
+                        (false, Some(true)) => *right = None,
+                        (false, _) => {}
+                    }
+                }
+            }
+            Step::Forget { name } => drop(self.0.remove(&name)),
+            Step::Clear => self.0.clear(),
+        }
+    }
+
+    fn who(&self, name: usize, now: Instant) -> (&'static str, Option<(usize, Instant)>) {
+        match self.0.get(&name) {
+            Some(Fact::Nobody(since)) if now < *since + NEGATIVE_TTL => ("nobody", None),
+            Some(Fact::Somebody { entry, since, .. }) if now < *since + TTL => {
+                ("fresh", Some((*entry, *since)))
+            }
+            Some(Fact::Somebody { entry, since, .. }) if now < *since + TTL + STALE => {
+                ("stale", Some((*entry, *since)))
+            }
+            _ => ("unknown", None),
+        }
+    }
+
+    fn password(&self, name: usize, password: usize, now: Instant) -> Memory {
+        match self.0.get(&name) {
+            Some(Fact::Somebody { right: Some((right, since)), .. }) if *right == password => {
+                if now < *since + TTL {
+                    Memory::Right(*since)
+                } else if now < *since + TTL + OFFLINE {
+                    Memory::Offline(*since)
+                } else {
+                    Memory::Unknown
+                }
+            }
+            _ => Memory::Unknown,
+        }
+    }
+}
+
+fn take(cache: &Cache<Person>, digester: &Digester, step: &Step, now: Instant) {
+    let asked = cache.asking();
+    match *step {
+        Step::Pass(_) => {}
+        Step::Identity { name, entry } => {
+            let person = Arc::new(Person(ENTRIES[entry], 0));
+            cache.learn_identity(NAMES[name], &person, asked, now);
+        }
+        Step::Nobody { name } => cache.learn_nobody(NAMES[name], asked, now),
+        Step::Password { name, entry, password, right } => {
+            let digest = digester.digest(NAMES[name], &Password::from(PASSWORDS[password]));
+            let person = Person(ENTRIES[entry], 0);
+            cache.learn_password(NAMES[name], &person, (digest, right), asked, now);
+        }
+        Step::Forget { name } => drop(cache.forget(NAMES[name])),
+        Step::Clear => drop(cache.clear()),
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_cache_knows_what_the_model_knows(
+        steps in proptest::collection::vec(step(), 1..60),
+        max_bytes in prop_oneof![Just(1_usize << 20), Just(64 << 20)],
+    ) {
+        let cache = Cache::new(&crate::config::Cache { max_bytes, ..settings() });
+        let digester = Digester::new().expect("random");
+        let (mut model, mut now) = (Model::default(), Instant::now());
+        for step in &steps {
+            if let Step::Pass(seconds) = step {
+                now += Duration::from_secs(*seconds);
+            }
+            take(&cache, &digester, step, now);
+            model.take(step, now);
+            for (name, text) in NAMES.into_iter().enumerate() {
+                let who = match cache.identity(text, now) {
+                    Who::Fresh { identity, since, .. } => ("fresh", Some((identity.0, since))),
+                    Who::Stale { identity, since } => ("stale", Some((identity.0, since))),
+                    Who::Nobody => ("nobody", None),
+                    Who::Unknown => ("unknown", None),
+                };
+                let (kind, fact) = model.who(name, now);
+                let expected = (kind, fact.map(|(entry, since)| (ENTRIES[entry], since)));
+                prop_assert_eq!(who, expected, "{} after {:?}", text, step);
+                for (number, password) in PASSWORDS.iter().enumerate() {
+                    let digest = digester.digest(text, &Password::from(*password));
+                    let memory = cache.password(text, &digest, now);
+                    let expected = model.password(name, number, now);
+                    prop_assert_eq!(memory, expected, "{} {}", text, password);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_never_exceed_their_bound_and_end_at_the_tables_alone(
+        people in proptest::collection::vec((0..50_usize, 0..2000_usize, any::<bool>()), 1..300),
+        max_bytes in 4096..100_000_usize,
+    ) {
+        let cache = Cache::new(&crate::config::Cache { max_bytes, ..settings() });
+        let now = Instant::now();
+        for (name, bytes, exists) in people {
+            let name = format!("user{name}");
+            if exists {
+                let person = Arc::new(Person("one", bytes));
+                cache.learn_identity(&name, &person, cache.asking(), now);
+            } else {
+                cache.learn_nobody(&name, cache.asking(), now);
+            }
+            let used = usize::try_from(cache.status().bytes).expect("few");
+            prop_assert!(used <= max_bytes, "{used} of {max_bytes}");
+        }
+        for name in 0..50 {
+            cache.forget(&format!("user{name}"));
+        }
+        let left = cache.status();
+        prop_assert_eq!(left.entries, 0);
+        prop_assert!(left.bytes <= 4 * 64 * 17, "{:?}", left);
+    }
+}

@@ -1,0 +1,154 @@
+//! How a server is reached: the socket, TLS where it is asked for, and the guard in front.
+
+use std::io;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+
+use super::Failure;
+use super::guard::{self, Guard};
+use super::host::describe;
+use super::tls::{Tls, problem};
+use crate::config::{self, Security};
+
+/// A peer that vanished is noticed by then, however idle the connection.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const USER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// StartTLS (RFC 4511 4.14.1), an ExtendedRequest with the message id 1.
+const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+
+/// One server of a realm.
+pub(super) struct Endpoint {
+    host: config::Host,
+    security: Secured,
+}
+
+enum Secured {
+    Plain,
+    Ldaps(Tls),
+    StartTls(Tls),
+}
+
+impl Endpoint {
+    /// An error for people, where the server's name does not do.
+    pub(super) fn new(
+        realm: &str,
+        host: &config::Host,
+        security: &Security,
+    ) -> Result<Self, String> {
+        let tls = |settings| match host {
+            config::Host::Tcp(name, _) => Tls::new(realm, name, settings),
+            config::Host::Unix(path) => Err(format!("{} has no TLS", path.display())),
+        };
+        let security = match security {
+            Security::Plain => Secured::Plain,
+            Security::Ldaps(settings) => Secured::Ldaps(tls(settings)?),
+            Security::StartTls(settings) => Secured::StartTls(tls(settings)?),
+        };
+        Ok(Self { host: host.clone(), security })
+    }
+
+    /// The address as an LDAP URL (RFC 4516).
+    pub(super) fn url(&self) -> String {
+        let scheme = if matches!(self.security, Secured::Ldaps(_)) { "ldaps" } else { "ldap" };
+        match &self.host {
+            config::Host::Tcp(name, port) if name.contains(':') => {
+                format!("{scheme}://[{name}]:{port}")
+            }
+            config::Host::Tcp(name, port) => format!("{scheme}://{name}:{port}"),
+            config::Host::Unix(path) => {
+                format!("ldapi://{}", path.display().to_string().replace('/', "%2F"))
+            }
+        }
+    }
+
+    /// A new connection behind its guard, secured as it is asked for.
+    pub(super) async fn connect(&self) -> Result<(Guard, StdUnixStream), Failure> {
+        let guarded = match self.link().await? {
+            Link::Unix(stream) => Guard::post(stream),
+            Link::Tcp(stream) => Guard::post(stream),
+            Link::Tls(stream) => Guard::post(*stream),
+        };
+        guarded.map_err(|error| failed(plain(&error)))
+    }
+
+    /// A new connection, secured as it is asked for.
+    pub(super) async fn link(&self) -> Result<Link, Failure> {
+        let broken = |error| failed(plain(&error));
+        let (name, port) = match &self.host {
+            config::Host::Unix(path) => {
+                return UnixStream::connect(path).await.map(Link::Unix).map_err(broken);
+            }
+            config::Host::Tcp(name, port) => (name, *port),
+        };
+        let mut stream = tcp(name, port).await.map_err(broken)?;
+        let tls = match &self.security {
+            Secured::Plain => return Ok(Link::Tcp(stream)),
+            Secured::Ldaps(tls) => tls,
+            Secured::StartTls(tls) => {
+                start_tls(&mut stream).await?;
+                tls
+            }
+        };
+        Ok(Link::Tls(Box::new(tls.secure(stream).await.map_err(failed)?)))
+    }
+}
+
+/// A connection to a server.
+pub(super) enum Link {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+fn failed(why: impl std::fmt::Display) -> Failure {
+    Failure::Host(format!("cannot connect: {why}"))
+}
+
+/// Without TCP_NODELAY the first operation would wait for a delayed acknowledgement.
+async fn tcp(name: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((name, port)).await?;
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    socket
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(USER_TIMEOUT))?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(stream)
+}
+
+/// Both sides agree in plain text to speak TLS from here on (RFC 4511 4.14). Not a byte behind the
+/// answer is read: what somebody slips in there is taken for TLS, and fails.
+async fn start_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<(), Failure> {
+    let failed = |why: &str| Failure::Host(format!("StartTLS: {why}"));
+    let broken = |error: io::Error| failed(&plain(&error));
+    stream.write_all(START_TLS).await.map_err(broken)?;
+    let mut message = Vec::new();
+    loop {
+        if let Some(answer) = guard::extended_result(&message, 1).map_err(|end| failed(&end.why))? {
+            return match answer.rc {
+                0 => Ok(()),
+                _ => Err(failed(&format!("the server refuses: {}", describe(&answer)))),
+            };
+        }
+        message.push(stream.read_u8().await.map_err(broken)?);
+    }
+}
+
+/// What went wrong with a connection, in words.
+pub(super) fn plain(error: &io::Error) -> String {
+    if let Some(problem) = problem(error) {
+        return problem;
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+        io::ErrorKind::NotFound => "no such socket".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,124 @@
+//! A walk to one host, for whoever wants to know whether a configuration works: connect, TLS,
+//! bind, search, with what was found on the way and how long it took.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use super::connection::{Connection, Search};
+use super::endpoint::{Endpoint, Link};
+use super::{Failure, filter};
+use crate::config::{self, Scope, Users};
+use crate::directory::Walk;
+
+/// Tries each host of a realm.
+pub(in crate::directory) async fn walk(realm: &str, settings: &config::Ldap) -> Vec<Walk> {
+    let mut walks = Vec::with_capacity(settings.hosts.len());
+    for host in &settings.hosts {
+        let mut steps = Vec::new();
+        let (name, outcome) = match Endpoint::new(realm, host, &settings.security) {
+            Err(error) => (format!("{host:?}"), Err(error)),
+            Ok(endpoint) => {
+                let outcome = walk_to(&endpoint, settings, &mut steps).await;
+                (endpoint.url(), outcome.map_err(|failure| failure.text().to_owned()))
+            }
+        };
+        walks.push(Walk { name, steps, outcome });
+    }
+    walks
+}
+
+async fn walk_to(
+    endpoint: &Endpoint,
+    settings: &config::Ldap,
+    steps: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let (connect, operation) = (settings.pool.connect_timeout, settings.pool.operation_timeout);
+    let began = Instant::now();
+    let link = timeout(connect, endpoint.link()).await.unwrap_or_else(|_| {
+        Err(Failure::Host(format!("cannot connect: no answer in {} ms", connect.as_millis())))
+    })?;
+    steps.push(format!("connected{} in {}", describe(&link), took(began)));
+    drop(link);
+
+    let mut connection = Connection::open(endpoint, connect).await?;
+    let began = Instant::now();
+    connection.bind_account(&settings.account, operation).await?;
+    steps.push(format!("bound{} in {}", whom(&settings.account), took(began)));
+
+    // Where users are at a DN made of their name, there is nothing to be searched.
+    if let Users::Below { base_dn, scope } = &settings.users {
+        let began = Instant::now();
+        find_users(&connection, settings, base_dn, *scope).await?;
+        steps.push(format!("found users in {}", took(began)));
+    }
+    Ok(())
+}
+
+async fn find_users(
+    connection: &Connection,
+    settings: &config::Ldap,
+    base_dn: &str,
+    scope: Scope,
+) -> Result<(), Failure> {
+    let limit = settings.pool.operation_timeout;
+    let search = |scope, filter: String| Search {
+        base: base_dn.to_owned(),
+        scope,
+        filter,
+        attributes: vec!["1.1".to_owned()],
+        most: 1,
+        may_be_absent: false,
+    };
+    connection.search(&search(Scope::Base, filter::ANY.to_owned()), limit).await?;
+    let anybody = filter::of_anybody(settings.filter.as_ref(), &settings.login_attributes);
+    if connection.search(&search(scope, anybody.clone()), limit).await?.is_empty() {
+        return Err(Failure::Answer(format!(
+            "no user: nothing in {base_dn:?} matches {anybody}; check base_dn, search_scope, \
+             filter and login_attribute, and what the account may see"
+        )));
+    }
+    Ok(())
+}
+
+fn took(began: Instant) -> String {
+    let millis = Instant::now().saturating_duration_since(began).as_secs_f64() * 1000.0;
+    format!("{millis:.1} ms")
+}
+
+fn whom(account: &config::Account) -> String {
+    match account {
+        config::Account::Anonymous => " anonymously".to_owned(),
+        config::Account::Simple { dn, .. } => format!(" as {dn}"),
+        config::Account::External => " by SASL EXTERNAL".to_owned(),
+    }
+}
+
+fn describe(link: &Link) -> String {
+    let Link::Tls(stream) = link else { return ", not encrypted,".to_owned() };
+    let (_, session) = stream.get_ref();
+    let version = session.protocol_version().and_then(|it| it.as_str()).unwrap_or("TLS");
+    let leaf = session.peer_certificates().and_then(|chain| chain.first());
+    let certificate = leaf.map_or_else(|| "no certificate".to_owned(), certificate);
+    format!(" by {} ({certificate})", version.replace('_', "."))
+}
+
+/// Whose it is, and for how long.
+fn certificate(der: &CertificateDer<'_>) -> String {
+    let Ok(certificate) = Certificate::from_der(der) else {
+        return "a certificate that cannot be read".to_owned();
+    };
+    let body = certificate.tbs_certificate();
+    let until = body.validity().not_after;
+    let left = until.to_unix_duration().saturating_sub(now());
+    let days = left.as_secs() / 86_400;
+    format!("certificate of {}, {days} days left, until {until}", body.subject())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the days that are left are counted from today")]
+fn now() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}

@@ -1,0 +1,67 @@
+//! What an administrator may ask of a realm.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+use usher_protocol::RealmStatus;
+
+use super::Realm;
+use super::username::Typed;
+
+impl Realm {
+    /// Forgets what the directory said of one user, or of all. What fails from now on is counted
+    /// on top of what has failed before.
+    pub(super) fn flush(&self, user: Option<&str>) -> String {
+        let realm = &self.settings.name;
+        let Some(user) = user else {
+            let names = self.cache.clear();
+            self.shield.forget_all();
+            return format!("forgot {names} names of realm {realm}");
+        };
+        let Some(name) = self.canonical(user) else {
+            return format!("nobody in realm {realm} can have this name");
+        };
+        self.shield.forget(&name);
+        if self.cache.forget(&name) {
+            format!("forgot {name} of realm {realm}")
+        } else {
+            format!("nothing was known of {name} in realm {realm}")
+        }
+    }
+
+    /// Lifts a user's block.
+    pub(super) fn unblock(&self, user: &str) -> String {
+        let realm = &self.settings.name;
+        match self.canonical(user) {
+            Some(name) if self.shield.unblock(&name) => {
+                format!("forgot the failures of {name} in realm {realm}")
+            }
+            Some(name) => format!("{name} has no failures in realm {realm}"),
+            None => format!("nobody in realm {realm} can have this name"),
+        }
+    }
+
+    pub(super) fn status(&self) -> RealmStatus {
+        RealmStatus {
+            name: self.settings.name.clone(),
+            kind: self.settings.directory.kind().to_owned(),
+            hosts: self.directory.hosts(),
+            cache: self.cache.status(),
+            problem: self.directory.problem(),
+            shield: self.shield.status(Instant::now()),
+        }
+    }
+
+    /// A directory that changed as a whole makes all void that it said before.
+    pub(super) fn forget_if_void(&self) {
+        let generation = self.directory.generation();
+        if self.generation.swap(generation, Ordering::AcqRel) != generation {
+            self.cache.clear();
+            self.shield.forget_all();
+        }
+    }
+
+    fn canonical(&self, user: &str) -> Option<String> {
+        Typed::new(user).canonical(&self.settings.usernames)
+    }
+}

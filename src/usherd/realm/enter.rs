@@ -1,0 +1,138 @@
+//! Where nobody but users themselves can read their entries, the password comes first: one bind
+//! says whether it is right, and what that connection sees is who it is.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use usher_protocol::{Password, Source, Warning};
+
+use super::questions::{Try, outcome};
+use super::shield::{Gate, Place};
+use super::{Known, No, Person, Realm, WRONG, rules};
+use crate::cache::{Asked, Digest, Memory, Who};
+use crate::config::{Directory, Rule};
+use crate::directory::{Found, Verification};
+
+/// Who somebody is, and what the directory says of the password.
+pub(super) type Entered = (Known<Arc<Person>>, Known<Option<Warning>>);
+
+/// What one bind and the search after it have shown: as [`Entered`], fresh from the directory.
+pub(super) type Seen = (Arc<Person>, Option<Warning>, Instant);
+
+/// When, whose, which password, and what is wanted beside the realm's own.
+pub(super) type Question = (Asked, String, Digest, Vec<String>);
+
+/// A password on its way to the directory, and what is wanted of whose it is.
+struct Entry {
+    name: String,
+    password: Password,
+    digest: Digest,
+    extra: Vec<String>,
+    begun: Instant,
+    asked: Asked,
+}
+
+impl Realm {
+    /// Whether the road is this one.
+    pub(super) fn users_read_themselves(&self) -> bool {
+        match &self.settings.directory {
+            Directory::Ldap(ldap) => ldap.users_read_themselves(),
+            Directory::Local(_) => false,
+        }
+    }
+
+    /// Whether the password is right and who that is: both from what is known, or both by one bind
+    /// that all askers share.
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        tried: &Try<'_>,
+        rules: &[Rule],
+        deadline: Instant,
+    ) -> Result<Entered, No> {
+        let extra = self.extra(rules);
+        let now = Instant::now();
+        let memory = self.cache.password(tried.name, tried.digest, now);
+        let known = self.known(tried.name, &extra, now);
+        if let (Memory::Right(since), Some(person)) = (memory, &known)
+            && person.source == Source::Cache
+        {
+            return Ok((person.clone(), Known { fact: None, source: Source::Cache, since }));
+        }
+        let asked = self.cache.asking();
+        let key = (asked, tried.name.to_owned(), tried.digest.clone(), extra.clone());
+        let bind = || {
+            // The place is taken before anybody else can take the same.
+            let place = self.shield.admit(&tried.guess(), true, Instant::now());
+            let entry = Entry {
+                name: tried.name.to_owned(),
+                password: tried.password.clone(),
+                digest: tried.digest.clone(),
+                extra,
+                begun: tried.begun,
+                asked,
+            };
+            Arc::clone(self).bind_and_look(entry, place)
+        };
+        match (self.in_time(self.entries.join(key, bind), deadline).await, known, memory) {
+            (Ok((fact, warning, since)), _, _) => {
+                let source = Source::Directory;
+                Ok((Known { fact, source, since }, Known { fact: warning, source, since }))
+            }
+            (Err(no), Some(person), Memory::Right(since) | Memory::Offline(since))
+                if no.is_silence() =>
+            {
+                Ok((person, Known { fact: None, source: Source::Stale, since }))
+            }
+            (Err(no), _, _) => Err(no),
+        }
+    }
+
+    /// Who that is, if all that is wanted is known.
+    fn known(&self, name: &str, extra: &[String], now: Instant) -> Option<Known<Arc<Person>>> {
+        let (fact, source, since) = match self.cache.identity(name, now) {
+            Who::Fresh { identity, since, .. } => (identity, Source::Cache, since),
+            Who::Stale { identity, since } => (identity, Source::Stale, since),
+            Who::Nobody | Who::Unknown => return None,
+        };
+        fact.covers(extra).then_some(Known { fact, source, since })
+    }
+
+    /// Asks the directory if the shield lets it, and remembers what it said.
+    async fn bind_and_look(
+        self: Arc<Self>,
+        entry: Entry,
+        place: Result<Place, Gate>,
+    ) -> Result<Seen, No> {
+        let place = match place {
+            Ok(place) => place,
+            Err(Gate::Shut(left)) => return Err(No::Throttled(left)),
+            Err(Gate::Wrong | Gate::Open) => return Err(No::BadCredentials(WRONG)),
+        };
+        let Entry { name, password, digest, extra, begun, asked } = entry;
+        let wanted = rules::wanted(self.facts.iter().chain(&extra));
+        let deadline = Instant::now() + self.patience;
+        let said = self.directory.enter(&name, &password, &wanted, deadline).await;
+        let (verification, found) = match said {
+            Ok((verification, found)) => (Ok(verification), found),
+            Err(why) => (Err(why), Found::Nobody),
+        };
+        self.settle(place, outcome(&verification), &name);
+        self.keep_pace(&verification, begun).await;
+        let verification = verification.map_err(No::Unavailable)?;
+        let warning = self.admit(verification)?;
+        let now = Instant::now();
+        match found {
+            // The filter does not match this entry: it is no user's.
+            Found::Nobody => Err(No::BadCredentials(WRONG)),
+            Found::Several => Err(No::Ambiguous),
+            Found::One(entry) => {
+                let person = Arc::new(Person::new(&entry, &extra));
+                self.cache.learn_identity(&name, &person, asked, now);
+                if let Verification::Right(_) = verification {
+                    self.cache.learn_password(&name, &person, (digest, true), asked, now);
+                }
+                Ok((person, warning, now))
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The two questions of the road: who is this, and is this their password? Each is answered from
+//! what is known, else by the directory, which is asked once however many wait, else from what
+//! was known.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+use usher_protocol::{Password, Reason, Source, Warning};
+
+use super::shield::{Gate, Guess, Outcome, Place};
+use super::{Known, No, Person, Realm, Searched, WRONG, rules};
+use crate::cache::{Asked, Digest, Memory, Who};
+use crate::config::Rule;
+use crate::directory::{Found, Unavailable, Verification};
+
+/// A password that somebody gave.
+pub(super) struct Try<'a> {
+    pub(super) name: &'a str,
+    pub(super) password: &'a Password,
+    pub(super) digest: &'a Digest,
+    pub(super) client: Option<IpAddr>,
+    pub(super) begun: Instant,
+}
+
+impl<'a> Try<'a> {
+    /// What the shield need know of it.
+    pub(super) fn guess(&self) -> Guess<'a> {
+        Guess { name: self.name, tag: self.digest.tag(), client: self.client }
+    }
+}
+
+/// A password on its way to the directory, whoever still waits for the answer.
+struct Bind {
+    name: String,
+    /// Nobody: the answer is no, and takes as long as another.
+    person: Option<Arc<Person>>,
+    password: Password,
+    digest: Digest,
+    begun: Instant,
+    asked: Asked,
+}
+
+impl Realm {
+    /// Who the name is.
+    pub(super) async fn find(
+        self: &Arc<Self>,
+        name: &str,
+        rules: &[Rule],
+        deadline: Instant,
+    ) -> Result<Option<Known<Arc<Person>>>, No> {
+        let mut extra = self.extra(rules);
+        let (known, stale) = match self.cache.identity(name, Instant::now()) {
+            Who::Nobody => return Ok(None),
+            Who::Fresh { identity, since, refresh } if identity.covers(&extra) => {
+                // Who asks for no password sees less than the user did.
+                if refresh && !self.users_read_themselves() {
+                    self.refresh(name, &identity);
+                }
+                return Ok(Some(Known { fact: identity, source: Source::Cache, since }));
+            }
+            Who::Stale { identity, since } if identity.covers(&extra) => {
+                let known = Known { fact: Arc::clone(&identity), source: Source::Stale, since };
+                (Some(identity), Some(known))
+            }
+            Who::Fresh { identity, .. } | Who::Stale { identity, .. } => (Some(identity), None),
+            Who::Unknown => (None, None),
+        };
+        // One entry serves both this request and those that wanted something else, as long as that
+        // is not ever more.
+        let others = known.iter().flat_map(|known| known.extra().map(str::to_owned));
+        extra.extend(others.take(usher_protocol::MAX_RULES));
+        extra.sort_unstable();
+        extra.dedup();
+        // In a box: what is known should not carry the weight of what is not.
+        Box::pin(self.ask_who(name, extra, stale, deadline)).await
+    }
+
+    async fn ask_who(
+        self: &Arc<Self>,
+        name: &str,
+        extra: Vec<String>,
+        stale: Option<Known<Arc<Person>>>,
+        deadline: Instant,
+    ) -> Result<Option<Known<Arc<Person>>>, No> {
+        let (asked, now) = (self.cache.asking(), Instant::now());
+        let key = (asked, name.to_owned(), extra.clone());
+        let search = || Arc::clone(self).search(name.to_owned(), extra, asked);
+        // Whoever has something else to tell need not wait to the very end.
+        let patience = if stale.is_some() { (deadline - now) / 10 } else { Default::default() };
+        match self.in_time(self.searches.join(key, search), deadline - patience).await {
+            Ok(found) => {
+                let source = Source::Directory;
+                Ok(found.map(|(fact, since)| Known { fact, source, since }))
+            }
+            Err(no) => stale.filter(|_| no.is_silence()).map(Some).ok_or(no),
+        }
+    }
+
+    /// Reads an identity again that is still fresh. Nobody waits for it. Its password is not tried
+    /// again: that is not known here, and stays right for its own time only.
+    fn refresh(self: &Arc<Self>, name: &str, person: &Person) {
+        let extra: Vec<String> = person.extra().map(str::to_owned).collect();
+        let asked = self.cache.asking();
+        let key = (asked, name.to_owned(), extra.clone());
+        let search = || Arc::clone(self).search(name.to_owned(), extra, asked);
+        drop(self.searches.begin(key, search));
+    }
+
+    /// Asks the directory, and remembers what it said.
+    async fn search(
+        self: Arc<Self>,
+        name: String,
+        extra: Vec<String>,
+        asked: Asked,
+    ) -> Result<Searched, No> {
+        let wanted = rules::wanted(self.facts.iter().chain(&extra));
+        let deadline = Instant::now() + self.patience;
+        let found = self.directory.find(&name, &wanted, deadline).await;
+        let now = Instant::now();
+        match found.map_err(No::Unavailable)? {
+            Found::Nobody => {
+                self.cache.learn_nobody(&name, asked, now);
+                Ok(None)
+            }
+            Found::One(entry) => {
+                let person = Arc::new(Person::new(&entry, &extra));
+                self.cache.learn_identity(&name, &person, asked, now);
+                Ok(Some((person, now)))
+            }
+            Found::Several => Err(No::Ambiguous),
+        }
+    }
+
+    /// Whether the password is right. For nobody it is wrong, on the same way.
+    pub(super) async fn verify(
+        self: &Arc<Self>,
+        tried: &Try<'_>,
+        person: Option<&Known<Arc<Person>>>,
+        deadline: Instant,
+    ) -> Result<Known<Option<Warning>>, No> {
+        let memory = match person {
+            Some(_) => self.cache.password(tried.name, tried.digest, Instant::now()),
+            None => Memory::Unknown,
+        };
+        match (memory, person.map(|person| person.source)) {
+            (Memory::Right(since), _) => Ok(Known { fact: None, source: Source::Cache, since }),
+            // That no host answers has just been found out.
+            (Memory::Offline(since), Some(Source::Stale)) => {
+                Ok(Known { fact: None, source: Source::Stale, since })
+            }
+            _ => Box::pin(self.ask_if_right(tried, person, memory, deadline)).await,
+        }
+    }
+
+    async fn ask_if_right(
+        self: &Arc<Self>,
+        tried: &Try<'_>,
+        person: Option<&Known<Arc<Person>>>,
+        memory: Memory,
+        deadline: Instant,
+    ) -> Result<Known<Option<Warning>>, No> {
+        let asked = self.cache.asking();
+        let key = (asked, tried.name.to_owned(), tried.digest.clone());
+        let bind = || {
+            // The place is taken before anybody else can take the same.
+            let exists = person.is_some();
+            let place = self.shield.admit(&tried.guess(), exists, Instant::now());
+            let bind = Bind {
+                name: tried.name.to_owned(),
+                person: person.map(|person| Arc::clone(&person.fact)),
+                password: tried.password.clone(),
+                digest: tried.digest.clone(),
+                begun: tried.begun,
+                asked,
+            };
+            Arc::clone(self).bind(bind, place)
+        };
+        let said = self.in_time(self.binds.join(key, bind), deadline).await;
+        match (said, memory) {
+            (Ok(verification), _) => {
+                let fact = self.admit(verification)?;
+                Ok(Known { fact, source: Source::Directory, since: Instant::now() })
+            }
+            (Err(no), Memory::Offline(since)) if no.is_silence() => {
+                Ok(Known { fact: None, source: Source::Stale, since })
+            }
+            (Err(no), _) => Err(no),
+        }
+    }
+
+    /// What may be told of the directory's verdict.
+    pub(super) fn admit(&self, verification: Verification) -> Result<Option<Warning>, No> {
+        match verification {
+            Verification::Right(warning) => Ok(warning),
+            Verification::Barred(reason) => Err(No::Barred(reason)),
+            Verification::Refused(reason) if self.settings.reveal_account_state => {
+                Err(No::Barred(reason))
+            }
+            Verification::Wrong | Verification::Refused(_) => Err(No::BadCredentials(WRONG)),
+        }
+    }
+
+    /// Asks the directory if the shield lets it, and remembers what it said.
+    async fn bind(
+        self: Arc<Self>,
+        bind: Bind,
+        place: Result<Place, Gate>,
+    ) -> Result<Verification, No> {
+        let place = match place {
+            Ok(place) => place,
+            Err(Gate::Shut(left)) => return Err(No::Throttled(left)),
+            Err(Gate::Wrong | Gate::Open) => return Err(No::BadCredentials(WRONG)),
+        };
+        let Some(person) = &bind.person else {
+            self.directory.pretend(&bind.password).await;
+            self.settle(place, Outcome::Refused, &bind.name);
+            self.pace.keep(bind.begun).await;
+            return Ok(Verification::Wrong);
+        };
+        let deadline = Instant::now() + self.patience;
+        let said = self.directory.verify(&person.entry(), &bind.password, deadline).await;
+        let now = Instant::now();
+        let outcome = outcome(&said);
+        self.settle(place, outcome, &bind.name);
+        if matches!(outcome, Outcome::Right | Outcome::Refused) {
+            let fact = (bind.digest, outcome == Outcome::Right);
+            self.cache.learn_password(&bind.name, person, fact, bind.asked, now);
+        }
+        self.keep_pace(&said, bind.begun).await;
+        said.map_err(No::Unavailable)
+    }
+
+    /// What looks like a wrong password takes as long as one.
+    pub(super) async fn keep_pace(&self, said: &Result<Verification, Unavailable>, begun: Instant) {
+        if matches!(said, Ok(Verification::Wrong | Verification::Refused(_))) {
+            self.pace.learn(begun, Instant::now());
+            self.pace.keep(begun).await;
+        }
+    }
+
+    pub(super) fn settle(&self, place: Place, outcome: Outcome, name: &str) {
+        if place.settle(outcome, Instant::now()) {
+            let realm = &self.settings.name;
+            tracing::warn!(realm, user = name, "too many wrong passwords: no more are tried");
+        }
+    }
+
+    /// Attributes and filters that the request's rules look at and the realm's own do not, sorted.
+    pub(super) fn extra(&self, rules: &[Rule]) -> Vec<String> {
+        let own = |fact: &String| {
+            let is_name = !fact.starts_with('(');
+            let same =
+                |known: &String| known == fact || is_name && known.eq_ignore_ascii_case(fact);
+            self.facts.iter().any(same)
+        };
+        let facts = rules.iter().filter_map(rules::fact);
+        let mut extra: Vec<String> = facts.filter(|fact| !own(fact)).collect();
+        extra.sort_unstable();
+        extra.dedup();
+        extra
+    }
+
+    /// Waits for shared work, but not past this request's deadline. The work goes on.
+    pub(super) async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Option<Result<T, No>>>,
+        deadline: Instant,
+    ) -> Result<T, No> {
+        match timeout_at(deadline, work).await {
+            Ok(Some(result)) => result,
+            Ok(None) => Err(No::Unavailable(Unavailable::new(
+                Reason::NoHost,
+                "asking the directory failed inside the daemon; its log says where",
+            ))),
+            Err(_) => {
+                let hosts: Vec<_> = self.directory.hosts().into_iter().map(|it| it.url).collect();
+                Err(No::Unavailable(Unavailable::new(
+                    Reason::Deadline,
+                    format!(
+                        "the directory of realm {} has not answered in the time that the request \
+                         had; asked: {}",
+                        self.settings.name,
+                        hosts.join(", ")
+                    ),
+                )))
+            }
+        }
+    }
+}
+
+/// What an answer of the directory means to the shield.
+pub(super) fn outcome(said: &Result<Verification, Unavailable>) -> Outcome {
+    match said {
+        Ok(Verification::Right(_)) => Outcome::Right,
+        Ok(Verification::Wrong) => Outcome::Refused,
+        Ok(Verification::Barred(_)) => Outcome::Void,
+        // Whether it was right is known to nobody.
+        Ok(Verification::Refused(_)) | Err(_) => Outcome::Unknown,
+    }
+}
+
+impl No {
+    /// Whether no host answers. One that has too much to do just now is not silent.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::Unavailable(why) if why.reason != Reason::Overloaded)
+    }
+}

@@ -1,0 +1,60 @@
+//! A table of a bounded size, for what strangers can make up names for.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Entries of one row.
+const WAYS: usize = 8;
+
+/// Values by a keyed hash, in rows. Where a row is full, the entry that is worth least makes room,
+/// so that a flood of names with one failure each never drives out a name with several.
+pub(super) struct Table<V> {
+    rows: HashMap<u64, BTreeMap<u64, V>>,
+    most: u64,
+}
+
+impl<V: Default> Table<V> {
+    pub(super) fn new(rows: u64) -> Self {
+        Self { rows: HashMap::new(), most: rows }
+    }
+
+    pub(super) fn get(&mut self, key: u64) -> Option<&mut V> {
+        self.rows.get_mut(&(key % self.most))?.get_mut(&key)
+    }
+
+    /// The value of the key, a new one if there is none.
+    pub(super) fn entry(&mut self, key: u64, worth: impl Fn(&V) -> usize) -> &mut V {
+        let row = self.rows.entry(key % self.most).or_default();
+        if row.len() >= WAYS && !row.contains_key(&key) {
+            let least = row.iter().map(|(other, value)| (worth(value), *other)).min();
+            if let Some((_, least)) = least {
+                row.remove(&least);
+            }
+        }
+        row.entry(key).or_default()
+    }
+
+    pub(super) fn remove(&mut self, key: u64) -> bool {
+        self.rows.get_mut(&(key % self.most)).is_some_and(|row| row.remove(&key).is_some())
+    }
+
+    pub(super) fn values(&mut self) -> impl Iterator<Item = &mut V> {
+        self.rows.values_mut().flat_map(BTreeMap::values_mut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Table, WAYS};
+
+    #[test]
+    fn who_is_worth_least_makes_room_and_there_is_never_more() {
+        let mut table: Table<usize> = Table::new(16);
+        *table.entry(7, |worth| *worth) = 5;
+        for key in 1000..100_000 {
+            *table.entry(key, |worth| *worth) += 1;
+        }
+        assert_eq!(table.get(7), Some(&mut 5));
+        assert_eq!(table.values().count(), 16 * WAYS);
+        assert!(table.remove(7) && !table.remove(7));
+    }
+}

@@ -1,0 +1,216 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Gate, Guess, Outcome, Place, Shield};
+use crate::config;
+
+const WINDOW: Duration = Duration::from_secs(600);
+const BLOCK: Duration = Duration::from_secs(300);
+const NEGATIVE_TTL: Duration = Duration::from_secs(30);
+const FAILURES: u64 = 5;
+
+fn shield(now: Instant) -> Arc<Shield> {
+    with(5, 50, now)
+}
+
+fn with(failures: usize, per_client: usize, now: Instant) -> Arc<Shield> {
+    let settings = config::Shield { failures, window: WINDOW, block: BLOCK, per_client };
+    Shield::new(&settings, NEGATIVE_TTL, now)
+}
+
+fn guess(name: &str, tag: u64) -> Guess<'_> {
+    Guess { name, tag, client: None }
+}
+
+fn from(client: &str, name: &'static str, tag: u64) -> Guess<'static> {
+    let client: IpAddr = client.parse().expect("an address");
+    Guess { name, tag, client: Some(client) }
+}
+
+impl Shield {
+    fn place(self: &Arc<Self>, guess: &Guess<'_>, now: Instant) -> Option<Place> {
+        self.admit(guess, true, now).ok()
+    }
+
+    /// Whether the password was tried, and with this outcome.
+    fn tries(self: &Arc<Self>, guess: &Guess<'_>, outcome: Outcome, now: Instant) -> bool {
+        self.place(guess, now).map(|place| place.settle(outcome, now)).is_some()
+    }
+
+    fn refuse(self: &Arc<Self>, guess: &Guess<'_>, now: Instant) -> bool {
+        self.tries(guess, Outcome::Refused, now)
+    }
+
+    fn fill(self: &Arc<Self>, name: &str, now: Instant) {
+        for tag in 0..FAILURES {
+            assert!(self.refuse(&guess(name, tag), now));
+        }
+    }
+}
+
+#[test]
+fn past_so_many_failures_nothing_is_tried_until_the_window_has_room_again() {
+    let now = Instant::now();
+    let shield = shield(now);
+    shield.fill("alice", now);
+    assert_eq!(shield.gate(&guess("alice", 9), now), Gate::Shut(WINDOW));
+    assert!(!shield.refuse(&guess("alice", 9), now));
+    assert_eq!(shield.gate(&guess("bob", 9), now), Gate::Open);
+    assert_eq!(shield.status(now).blocked_users, 1);
+    // The block alone is over sooner, but the directory may still count them all.
+    assert_ne!(shield.gate(&guess("alice", 9), now + BLOCK), Gate::Open);
+    assert_eq!(shield.gate(&guess("alice", 9), now + WINDOW), Gate::Open);
+    assert_eq!(shield.status(now + WINDOW).blocked_users, 0);
+}
+
+#[test]
+fn the_block_lasts_its_time_also_where_the_window_has_room() {
+    let now = Instant::now();
+    let shield = shield(now);
+    for (tag, minute) in [0, 9, 9, 9, 9].into_iter().enumerate() {
+        let tag = u64::try_from(tag).expect("few");
+        assert!(shield.refuse(&guess("alice", tag), now + Duration::from_secs(60 * minute)));
+    }
+    let last = now + Duration::from_secs(540);
+    assert_eq!(shield.gate(&guess("alice", 9), last), Gate::Shut(BLOCK));
+    // One failure has left the window meanwhile.
+    assert_eq!(shield.gate(&guess("alice", 9), last + BLOCK), Gate::Open);
+}
+
+#[test]
+fn of_many_passwords_at_once_no_more_are_tried_than_may_fail() {
+    let now = Instant::now();
+    let shield = shield(now);
+    let places: Vec<Place> =
+        (0..100).filter_map(|tag| shield.place(&guess("alice", tag), now)).collect();
+    assert_eq!(u64::try_from(places.len()).expect("few"), FAILURES);
+    for place in places {
+        place.settle(Outcome::Refused, now);
+    }
+    assert!(!shield.refuse(&guess("alice", 200), now));
+}
+
+#[test]
+fn a_place_that_nobody_settles_is_given_back() {
+    let now = Instant::now();
+    let shield = with(1, 1, now);
+    drop(shield.place(&from("192.0.2.1", "alice", 1), now));
+    assert!(shield.tries(&from("192.0.2.1", "alice", 2), Outcome::Void, now));
+    assert!(shield.refuse(&from("192.0.2.1", "alice", 3), now));
+    assert_ne!(shield.gate(&from("192.0.2.1", "bob", 4), now), Gate::Open);
+}
+
+#[test]
+fn the_same_wrong_password_counts_once_and_is_tried_again_once() {
+    let now = Instant::now();
+    let shield = shield(now);
+    assert!(shield.refuse(&guess("alice", 1), now));
+    for _ in 0..100 {
+        assert_eq!(shield.gate(&guess("alice", 1), now), Gate::Wrong);
+        assert!(!shield.refuse(&guess("alice", 1), now));
+    }
+    let later = now + NEGATIVE_TTL;
+    assert!(shield.refuse(&guess("alice", 1), later));
+    let much_later = later + 10 * NEGATIVE_TTL;
+    assert_eq!(shield.gate(&guess("alice", 1), much_later), Gate::Wrong);
+    // Two of five places are taken.
+    for tag in [2, 3, 4] {
+        assert!(shield.refuse(&guess("alice", tag), much_later));
+    }
+    assert!(!shield.refuse(&guess("alice", 5), much_later));
+    assert_eq!(shield.gate(&guess("alice", 1), now + WINDOW + NEGATIVE_TTL), Gate::Open);
+}
+
+#[test]
+fn a_right_password_makes_up_for_those_before_it_but_not_for_those_under_way() {
+    let now = Instant::now();
+    let shield = shield(now);
+    for tag in 1..FAILURES {
+        assert!(shield.refuse(&guess("alice", tag), now));
+    }
+    assert!(shield.tries(&guess("alice", 50), Outcome::Right, now));
+    let under_way: Vec<_> =
+        (1..FAILURES).map(|tag| shield.place(&guess("alice", tag), now)).collect();
+    assert!(shield.tries(&guess("alice", 50), Outcome::Right, now));
+    assert!(shield.refuse(&guess("alice", 60), now));
+    assert!(!shield.refuse(&guess("alice", 61), now));
+    drop(under_way);
+}
+
+#[test]
+fn an_outcome_that_nobody_knows_counts_but_that_password_may_be_tried_again() {
+    let now = Instant::now();
+    let shield = with(2, 0, now);
+    assert!(shield.refuse(&guess("alice", 1), now));
+    for _ in 0..10 {
+        assert!(shield.tries(&guess("alice", 2), Outcome::Unknown, now));
+        assert!(!shield.refuse(&guess("alice", 3), now));
+    }
+    assert!(shield.tries(&guess("alice", 2), Outcome::Right, now));
+    assert!(shield.refuse(&guess("alice", 3), now));
+}
+
+#[test]
+fn a_client_is_shut_out_from_every_user_and_a_network_of_ipv6_is_one() {
+    let now = Instant::now();
+    let shield = with(5, 2, now);
+    assert!(shield.refuse(&from("2001:db8::1", "alice", 1), now));
+    assert!(shield.refuse(&from("2001:db8::2:1", "bob", 1), now));
+    let gate = shield.gate(&from("2001:db8::3", "carol", 1), now);
+    assert!(matches!(gate, Gate::Shut(left) if left >= WINDOW), "{gate:?}");
+    assert_eq!(shield.status(now).blocked_clients, 1);
+    assert_eq!(shield.gate(&from("2001:db8:0:1::1", "carol", 1), now), Gate::Open);
+    assert_eq!(shield.gate(&guess("carol", 1), now), Gate::Open);
+    assert_eq!(shield.gate(&from("2001:db8::3", "carol", 1), now + 2 * WINDOW), Gate::Open);
+    assert!(shield.refuse(&from("192.0.2.1", "alice", 2), now));
+    assert!(shield.refuse(&from("::ffff:192.0.2.1", "alice", 3), now));
+    assert_ne!(shield.gate(&from("192.0.2.1", "carol", 1), now), Gate::Open);
+}
+
+#[test]
+fn nothing_is_counted_where_any_number_may_fail_but_wrong_is_wrong() {
+    let now = Instant::now();
+    let shield = with(0, 0, now);
+    for tag in 0..1000 {
+        assert!(shield.refuse(&from("192.0.2.1", "alice", tag), now));
+        assert_eq!(shield.gate(&guess("alice", tag), now), Gate::Wrong);
+    }
+    assert_eq!(shield.status(now).blocked_users, 0);
+}
+
+#[test]
+fn an_unblocked_user_begins_anew_and_a_forgotten_password_is_tried_again() {
+    let now = Instant::now();
+    let shield = shield(now);
+    assert!(!shield.unblock("alice"));
+    shield.fill("alice", now);
+    assert!(shield.unblock("alice"));
+    assert!(shield.refuse(&guess("alice", 1), now));
+    shield.forget("alice");
+    assert!(shield.refuse(&guess("alice", 1), now));
+    shield.forget_all();
+    for tag in 1..=3 {
+        assert!(shield.refuse(&guess("alice", tag), now));
+    }
+    // Forgotten, yet counted.
+    assert!(!shield.refuse(&guess("alice", 9), now));
+}
+
+#[test]
+fn a_hundred_thousand_made_up_names_neither_grow_it_nor_drive_out_a_user_under_attack() {
+    let now = Instant::now();
+    let shield = shield(now);
+    shield.fill("alice", now);
+    assert!(shield.refuse(&guess("bob", 1), now));
+    for made_up in 0..100_000_u64 {
+        let name = format!("made-up-{made_up}");
+        let place = shield.admit(&guess(&name, made_up), false, now);
+        assert!(place.is_ok_and(|place| !place.settle(Outcome::Refused, now)));
+    }
+    assert!(!shield.refuse(&guess("alice", 9), now));
+    assert_eq!(shield.gate(&guess("bob", 1), now), Gate::Wrong);
+    assert!(super::lock(&shield.users).values().count() <= 8 * 4096);
+}

@@ -1,0 +1,167 @@
+//! The passwords that were tried for one name.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Gate, Limits, Outcome};
+
+/// Refused passwords that are remembered where any number may fail: a phone and a script with an
+/// old one, and some typing.
+const REMEMBERED: usize = 4;
+/// How often one password may be refused within the window. The second time because it may have
+/// become right after the first, which was only just before; then it is taken to be wrong.
+const REFUSALS: usize = 2;
+/// How long to wait for a password that is being tried.
+const MOMENT: Duration = Duration::from_secs(1);
+/// Worth more than any number of failures.
+const PRECIOUS: usize = 1000;
+
+/// The passwords that were tried for one name within the window.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    tries: Vec<Try>,
+    shut_until: Option<Instant>,
+    /// Whether the directory has a user of that name.
+    exists: bool,
+}
+
+#[derive(Debug)]
+struct Try {
+    /// Which password; none where that was forgotten.
+    tag: Option<u64>,
+    at: Instant,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Trying,
+    Refused,
+    Unknown,
+}
+
+impl Tries {
+    pub(super) fn gate(&mut self, tag: u64, limits: &Limits, now: Instant) -> Gate {
+        self.prune(limits, now);
+        let mut refused = self.tries.iter().filter(|it| it.is(tag, State::Refused));
+        let last = refused.clone().map(|it| it.at).max();
+        if last.is_some_and(|at| now.saturating_duration_since(at) < limits.negative_ttl)
+            || refused.nth(REFUSALS - 1).is_some()
+        {
+            return Gate::Wrong;
+        }
+        // Whose outcome is unknown has its place already.
+        let again = self.tries.iter().any(|it| it.is(tag, State::Unknown));
+        match self.wait(limits, now) {
+            Some(left) if !again => Gate::Shut(left),
+            _ => Gate::Open,
+        }
+    }
+
+    /// Whether the name is shut out.
+    pub(super) fn shut(&mut self, limits: &Limits, now: Instant) -> bool {
+        self.prune(limits, now);
+        self.wait(limits, now).is_some()
+    }
+
+    pub(super) fn admit(&mut self, tag: u64, exists: bool, limits: &Limits, now: Instant) -> Gate {
+        let gate = self.gate(tag, limits, now);
+        if gate == Gate::Open {
+            self.exists |= exists;
+            self.tries.retain(|it| !it.is(tag, State::Unknown));
+            self.tries.push(Try { tag: Some(tag), at: now, state: State::Trying });
+        }
+        gate
+    }
+
+    /// Whether the name is shut out by it.
+    pub(super) fn settle(
+        &mut self,
+        tag: u64,
+        outcome: Outcome,
+        limits: &Limits,
+        now: Instant,
+    ) -> bool {
+        if let Some(tried) = self.tries.iter().position(|it| it.is(tag, State::Trying)) {
+            self.tries.remove(tried);
+        }
+        let state = match outcome {
+            Outcome::Void => return false,
+            Outcome::Right => {
+                // Those being tried may still fail.
+                self.tries.retain(|it| it.state == State::Trying);
+                self.shut_until = None;
+                return false;
+            }
+            Outcome::Refused => State::Refused,
+            Outcome::Unknown => State::Unknown,
+        };
+        self.tries.push(Try { tag: Some(tag), at: now, state });
+        let failed = self.tries.iter().filter(|it| it.state != State::Trying).count();
+        if limits.failures == 0 {
+            self.keep_the_last(REMEMBERED);
+        } else if failed >= limits.failures {
+            self.shut_until = Some(now + limits.block);
+            return true;
+        }
+        false
+    }
+
+    /// Forgets which passwords were refused, but not how many.
+    pub(super) fn forget(&mut self) {
+        for tried in self.tries.iter_mut().filter(|it| it.state != State::Trying) {
+            tried.tag = None;
+        }
+    }
+
+    /// Of what use it is to remember: what is being tried most, then those whose account could
+    /// come to harm, then those with more failures.
+    pub(super) fn worth(&self, limits: &Limits, now: Instant) -> usize {
+        let count = self.tries.iter().filter(|it| it.counts(limits, now)).count();
+        let trying = self.tries.iter().any(|it| it.state == State::Trying);
+        let shut = self.shut_until.is_some_and(|until| now < until);
+        if count == 0 && !shut {
+            return 0;
+        }
+        count + 2 * PRECIOUS * usize::from(trying) + PRECIOUS * usize::from(self.exists)
+    }
+
+    /// Until when nothing is tried: the block is over, and one failure more would be less than
+    /// what the window may hold.
+    fn wait(&self, limits: &Limits, now: Instant) -> Option<Duration> {
+        let block = self.shut_until.map(|until| until.saturating_duration_since(now));
+        let full = (limits.failures > 0 && self.tries.len() >= limits.failures).then(|| {
+            let failed = self.tries.iter().filter(|it| it.state != State::Trying);
+            failed
+                .map(|it| it.at)
+                .min()
+                .map_or(MOMENT, |oldest| (oldest + limits.window).saturating_duration_since(now))
+        });
+        block.max(full)
+    }
+
+    fn prune(&mut self, limits: &Limits, now: Instant) {
+        self.tries.retain(|it| it.counts(limits, now));
+        self.shut_until = self.shut_until.filter(|until| now < *until);
+    }
+
+    fn keep_the_last(&mut self, most: usize) {
+        while self.tries.len() > most {
+            let Some(oldest) = self.tries.iter().position(|it| it.state != State::Trying) else {
+                return;
+            };
+            self.tries.remove(oldest);
+        }
+    }
+}
+
+impl Try {
+    fn is(&self, tag: u64, state: State) -> bool {
+        self.tag == Some(tag) && self.state == state
+    }
+
+    fn counts(&self, limits: &Limits, now: Instant) -> bool {
+        self.state == State::Trying || now.saturating_duration_since(self.at) < limits.window
+    }
+}

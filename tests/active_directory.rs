@@ -1,0 +1,117 @@
+//! Active Directory: what it does in its own way.
+
+use crate::support::daemon::Daemon;
+use crate::support::samba::Samba;
+
+/// One domain controller for all of it: to make one takes as long as the other tests together.
+#[test]
+fn a_domain_controller_is_served_in_all_its_ways() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!(
+            "not tested: only root can start a domain controller, whose ports are below 1024"
+        );
+        return;
+    }
+    let samba = Samba::start();
+    users_log_in_by_any_of_their_names(&samba);
+    the_state_of_an_account_is_told_to_those_who_know_the_password(&samba);
+    a_lock_is_told_only_where_it_is_revealed(&samba);
+    groups_in_groups_are_the_servers_affair(&samba);
+    groups_may_be_read_from_the_user_too(&samba);
+    the_global_catalogue_is_a_port(&samba);
+    users_may_read_themselves(&samba);
+}
+
+fn users_log_in_by_any_of_their_names(samba: &Samba) {
+    let daemon = Daemon::start(&samba.realm());
+    for user in ["alice", "CORP\\Alice", "ALICE@corp.example.com"] {
+        let granted = daemon.authenticate(user, "alice-Secret1");
+        granted.is_granted();
+        assert_eq!(granted.metadata("X_REMOTE_USER"), Some("alice"));
+        assert_eq!(granted.metadata("X_REMOTE_EMAIL"), Some("alice@example.com"));
+        assert_eq!(granted.metadata("X_REMOTE_FIRSTNAME"), Some("Alice"));
+    }
+    let other = daemon.authenticate("B.Baker@mail.example.org", "bob-Secret1");
+    other.is_granted();
+    assert_eq!(other.metadata("X_REMOTE_USER"), Some("bob"));
+    daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
+    daemon.authenticate("nobody", "wrong").is(1, "denied", "bad_credentials");
+    // The search from the top brings references to other servers; a computer is no user.
+    daemon.lookup("nobody").is(1, "not_found", "no_such_user");
+    daemon.lookup("DC1$").is(1, "not_found", "no_such_user");
+}
+
+fn the_state_of_an_account_is_told_to_those_who_know_the_password(samba: &Samba) {
+    let daemon = Daemon::start(&samba.realm());
+    for (user, reason) in [
+        ("disabled", "account_disabled"),
+        ("expired", "account_expired"),
+        ("old", "password_expired"),
+        ("change", "password_must_change"),
+    ] {
+        daemon.authenticate(user, "wrong").is(1, "denied", "bad_credentials");
+        daemon.authenticate(user, &format!("{user}-Secret1")).is(1, "denied", reason);
+    }
+    // Whoever authenticated a user elsewhere is told too.
+    daemon.lookup("disabled").is(1, "denied", "account_disabled");
+}
+
+fn a_lock_is_told_only_where_it_is_revealed(samba: &Samba) {
+    let daemon = Daemon::start(&samba.realm());
+    for password in ["one", "two", "three"] {
+        daemon.authenticate("locked", password).is(1, "denied", "bad_credentials");
+    }
+    daemon.authenticate("locked", "locked-Secret1").is(1, "denied", "bad_credentials");
+    let daemon = Daemon::start(&format!("{}reveal_account_state = true\n", samba.realm()));
+    daemon.authenticate("locked", "locked-Secret1").is(1, "denied", "account_locked");
+    daemon.authenticate("locked", "wrong").is(1, "denied", "account_locked");
+    daemon.authenticate("nobody", "wrong").is(1, "denied", "bad_credentials");
+}
+
+fn groups_in_groups_are_the_servers_affair(samba: &Samba) {
+    for (groups, expected) in [
+        ("", &["dev", "everybody", "staff"][..]),
+        ("nested = 0\n", &["dev"]),
+        ("filter = \"(&(objectClass=group)(!(cn=staff))(member=%d))\"\n", &["dev", "everybody"]),
+    ] {
+        let daemon = Daemon::start(&format!("{}[realm.corp.groups]\n{groups}", samba.realm()));
+        let found = daemon.lookup("alice");
+        found.is_found();
+        let mut groups: Vec<_> = found.json["groups"].as_array().expect("groups").clone();
+        groups.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        assert_eq!(groups, expected);
+        let rule = daemon.ctl_json(&["lookup", "--require", "group=staff", "bob"], b"");
+        rule.is(1, "denied", "rule");
+    }
+}
+
+fn groups_may_be_read_from_the_user_too(samba: &Samba) {
+    for (nested, expected) in [(0, &["dev"][..]), (1, &["dev", "staff"])] {
+        let groups = format!("[realm.corp.groups]\nattribute = \"memberOf\"\nnested = {nested}\n");
+        let daemon = Daemon::start(&format!("{}{groups}", samba.realm()));
+        assert_eq!(daemon.lookup("alice").json["groups"], serde_json::json!(expected));
+    }
+}
+
+fn the_global_catalogue_is_a_port(samba: &Samba) {
+    let daemon = Daemon::start(&format!("{}port = 3268\n", samba.realm()));
+    daemon.authenticate("alice", "alice-Secret1").is_granted();
+    let host = format!("ldap://{}:3268", samba.address());
+    assert!(daemon.status()["realms"][0]["hosts"][0]["url"] == *host, "{host}");
+}
+
+fn users_may_read_themselves(samba: &Samba) {
+    let realm = samba.realm().replace(
+        "base_dn = \"DC=corp",
+        "user_dn = \"CN=%u,CN=Users,DC=corp,DC=example,DC=com\"\nbase_dn = \"DC=corp",
+    );
+    let account = |line: &&str| !line.starts_with("account") && !line.starts_with("password");
+    let lines: Vec<_> = realm.lines().filter(account).collect();
+    let daemon = Daemon::start(&format!("{}\n[realm.corp.groups]\n", lines.join("\n")));
+    let granted = daemon.authenticate("alice", "alice-Secret1");
+    granted.is_granted();
+    assert_eq!(granted.metadata("X_REMOTE_EMAIL"), Some("alice@example.com"));
+    assert_eq!(granted.json["groups"].as_array().map(Vec::len), Some(3), "{granted:?}");
+    daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
+    daemon.authenticate("disabled", "disabled-Secret1").is(1, "denied", "account_disabled");
+}

@@ -1,0 +1,175 @@
+//! What the daemon remembers: it asks the directory once, and tells what it knew when nobody
+//! answers.
+
+use usher_protocol::{Call, Verdict};
+
+use crate::support::daemon::{Daemon, LISTEN, LOCAL};
+use crate::support::slapd::Slapd;
+use crate::support::until_true;
+use crate::support::wire::{Wire, authenticate, verdict};
+
+const ALICE: &str = "uid=alice,ou=people,dc=example,dc=com";
+
+/// What the daemon asked of Alice: searches, and binds.
+fn asked(slapd: &Slapd) -> (usize, usize) {
+    (slapd.searches_for("uid=alice"), slapd.binds_of(ALICE))
+}
+
+fn start(cache: &str) -> (Slapd, Daemon) {
+    let slapd = Slapd::start();
+    let daemon = Daemon::start(&format!("{}[realm.corp.cache]\n{cache}", slapd.realm()));
+    (slapd, daemon)
+}
+
+/// Asks so many times at once over each of these connections, and gives what is answered.
+fn at_once(wires: &mut [Wire], each: u64, call: impl Fn(u64) -> Call) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for (number, wire) in (0..).zip(wires.iter_mut()) {
+        (1..=each).for_each(|id| wire.send(id, call(number * each + id)));
+    }
+    for wire in wires {
+        verdicts.extend((0..each).map(|_| verdict(wire.answer().reply)));
+    }
+    verdicts
+}
+
+#[test]
+fn a_thousand_same_questions_at_once_make_one_search_and_one_bind() {
+    let slapd = Slapd::start();
+    // However slow this machine is now, nothing is given up and sent again.
+    let pool = "pool = { hedge_after = \"1m\", operation_timeout = \"1m\" }\n";
+    let listen = format!("{LISTEN}request_timeout = \"1m\"\n");
+    let daemon = Daemon::start(&format!("{}{pool}{listen}", slapd.realm()));
+    daemon.lookup("bob").is_found();
+    // All of them are there before the first is answered.
+    slapd.pause();
+    let mut wires: Vec<Wire> = (0..5).map(|_| daemon.wire()).collect();
+    let asking = std::thread::scope(|scope| {
+        let asking =
+            scope.spawn(|| at_once(&mut wires, 200, |_| authenticate("alice", "alice-secret")));
+        until_true("the questions to arrive", || daemon.status()["connections"] == 5);
+        slapd.resume();
+        asking.join().expect("answers")
+    });
+    assert_eq!(asking.len(), 1000);
+    assert!(asking.iter().all(|verdict| matches!(verdict, Verdict::Granted(_))));
+    assert_eq!(asked(&slapd), (1, 1));
+}
+
+#[test]
+fn a_lookup_warms_an_authenticate_and_a_changed_password_works_at_once() {
+    let (slapd, daemon) = start("");
+    assert_eq!(daemon.source("alice"), "directory");
+    assert_eq!(daemon.authenticate("alice", "alice-secret").json["source"], "directory");
+    assert_eq!(asked(&slapd), (1, 1));
+    // One that does not match is always asked for, and leaves the right one right.
+    daemon.authenticate("alice", "typo").is(1, "denied", "bad_credentials");
+    assert_eq!(daemon.authenticate("alice", "alice-secret").json["source"], "cache");
+    assert_eq!(asked(&slapd), (1, 2));
+}
+
+#[test]
+fn what_is_flushed_is_asked_for_again() {
+    let (slapd, daemon) = start("");
+    let known = || {
+        daemon.authenticate("alice", "alice-secret").is_granted();
+        daemon.lookup("bob").is_found();
+        (asked(&slapd), slapd.searches_for("uid=bob"))
+    };
+    assert_eq!((known(), known()), (((1, 1), 1), ((1, 1), 1)));
+    let flush = |arguments: &[&str]| {
+        let reply = daemon.ctl_json(&[&["flush"], arguments].concat(), b"");
+        assert_eq!((reply.code, reply.outcome()), (0, "flushed"), "{reply:#?}");
+    };
+    flush(&["CORP\\Alice"]);
+    assert_eq!(known(), ((2, 2), 1));
+    flush(&["--realm", "corp"]);
+    assert_eq!(known(), ((3, 3), 2));
+    flush(&[]);
+    assert_eq!(known(), ((4, 4), 3));
+    // A wrong password is forgotten too.
+    daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
+    daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
+    assert_eq!(slapd.binds_of(ALICE), 5);
+    flush(&["alice"]);
+    daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
+    assert_eq!(slapd.binds_of(ALICE), 6);
+    let nowhere = daemon.ctl_json(&["flush", "--realm", "nowhere"], b"");
+    assert_eq!((nowhere.code, nowhere.outcome()), (2, "failed"), "{nowhere:#?}");
+}
+
+#[test]
+fn a_user_in_use_is_read_again_before_the_time_is_over_and_nobody_waits() {
+    let (slapd, daemon) = start("ttl = \"1h\"\nrefresh_ahead = 0.0001\n");
+    assert_eq!(daemon.source("alice"), "directory");
+    until_true("a refresh", || {
+        assert_eq!(daemon.source("alice"), "cache");
+        slapd.searches_for("uid=alice") == 2
+    });
+}
+
+#[test]
+fn identities_are_told_while_no_host_answers_and_passwords_only_where_that_is_allowed() {
+    let times = "ttl = \"1ms\"\nstale = \"1h\"\n";
+    let offline = format!("{times}offline_authentication = \"1h\"\n");
+    for (cache, offline) in [(times, false), (&offline, true)] {
+        let (mut slapd, daemon) = start(cache);
+        daemon.authenticate("alice", "alice-secret").is_granted();
+        slapd.kill();
+        let found = daemon.lookup("alice");
+        found.is_found();
+        assert_eq!(found.json["source"], "stale");
+        daemon.lookup("bob").is(3, "unavailable", "no_host");
+        let granted = daemon.authenticate("alice", "alice-secret");
+        if offline {
+            granted.is_granted();
+            assert_eq!(granted.json["source"], "stale");
+        } else {
+            granted.is(3, "unavailable", "no_host");
+        }
+        daemon.authenticate("alice", "wrong").is(3, "unavailable", "no_host");
+        slapd.restart();
+        until_true("the directory to be asked", || daemon.source("alice") == "directory");
+        daemon.authenticate("alice", "alice-secret").is_granted();
+    }
+}
+
+#[test]
+fn a_fresh_password_is_right_while_no_host_answers() {
+    let (mut slapd, daemon) = start("");
+    daemon.authenticate("alice", "alice-secret").is_granted();
+    slapd.kill();
+    let granted = daemon.authenticate("alice", "alice-secret");
+    granted.is_granted();
+    assert_eq!(granted.json["source"], "cache");
+}
+
+#[test]
+fn a_hanging_host_is_waited_for_and_what_was_known_is_told_before_the_time_is_up() {
+    let slapd = Slapd::start();
+    let cache = "[realm.corp.cache]\nttl = \"1ms\"\noffline_authentication = \"1h\"\n";
+    let realm = slapd.realm();
+    let daemon = Daemon::start(&format!("{realm}{cache}{LISTEN}request_timeout = \"1s\"\n"));
+    daemon.authenticate("alice", "alice-secret").is_granted();
+    slapd.pause();
+    let granted = daemon.authenticate("alice", "alice-secret");
+    granted.is_granted();
+    assert_eq!(granted.json["source"], "stale");
+    slapd.resume();
+}
+
+#[test]
+fn a_reload_empties_only_the_realms_that_mean_something_else() {
+    let slapd = Slapd::start();
+    let corp = format!("default_realm = \"corp\"\n{}", slapd.realm());
+    let daemon = Daemon::start(&corp);
+    assert_eq!(daemon.source("alice"), "directory");
+    daemon.configure(&format!("{corp}{LOCAL}"));
+    daemon.ctl(&["reload"], b"").success();
+    assert_eq!(daemon.source("alice"), "cache");
+    daemon.configure(&format!("{corp}first_name_attribute = \"cn\"\n{LOCAL}"));
+    daemon.ctl(&["reload"], b"").success();
+    let reply = daemon.lookup("alice");
+    assert_eq!(reply.json["source"], "directory");
+    assert_eq!(reply.metadata("X_REMOTE_FIRSTNAME"), Some("Alice Archer"));
+}

@@ -1,0 +1,151 @@
+//! The shield: no storm of wrong passwords reaches the directory, and nobody learns who exists.
+
+use std::collections::BTreeMap;
+
+use usher_protocol::{Call, Password, Query, Verdict};
+
+use crate::support::daemon::Daemon;
+use crate::support::slapd::Slapd;
+use crate::support::wire::{authenticate, query, verdict};
+
+const ALICE: &str = "uid=alice,ou=people,dc=example,dc=com";
+
+fn start(slapd: &Slapd, more: &str) -> Daemon {
+    Daemon::start(&format!("{}{more}", slapd.realm()))
+}
+
+/// How often each reason is given when so many different passwords are tried at once.
+fn storm(daemon: &Daemon, user: &str, passwords: u64) -> BTreeMap<&'static str, usize> {
+    let mut wire = daemon.wire();
+    for id in 1..=passwords {
+        wire.send(id, authenticate(user, &format!("guess-{id}")));
+    }
+    let mut reasons = BTreeMap::new();
+    for _ in 1..=passwords {
+        let verdict = verdict(wire.answer().reply);
+        let refusal = verdict.refusal().expect("no guess is right");
+        *reasons.entry(refusal.reason.as_str()).or_default() += 1;
+    }
+    reasons
+}
+
+#[test]
+fn a_storm_of_wrong_passwords_never_locks_the_account() {
+    let slapd = Slapd::that_locks_after(6);
+    let daemon = start(&slapd, "");
+    for _ in 0..3 {
+        let reasons = storm(&daemon, "alice", 200);
+        assert_eq!(reasons.values().sum::<usize>(), 200, "{reasons:?}");
+        assert!(reasons["throttled"] >= 195, "{reasons:?}");
+    }
+    assert_eq!(slapd.binds_of(ALICE), 5, "{}", slapd.log());
+    assert!(slapd.accepts(ALICE, "alice-secret"));
+    assert_eq!(daemon.status()["realms"][0]["shield"]["blocked_users"], 1);
+}
+
+#[test]
+fn without_the_shield_the_same_storm_locks_it() {
+    let slapd = Slapd::that_locks_after(6);
+    let daemon = start(&slapd, "[realm.corp.shield]\nfailures = 0\n");
+    storm(&daemon, "alice", 200);
+    assert!(!slapd.accepts(ALICE, "alice-secret"));
+}
+
+#[test]
+fn a_blocked_user_is_told_when_to_ask_again_and_what_is_known_to_be_right_still_works() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "");
+    daemon.authenticate("bob", "bob-secret").is_granted();
+    for user in ["alice", "bob"] {
+        storm(&daemon, user, 20);
+    }
+    let throttled = daemon.authenticate("alice", "alice-secret");
+    throttled.is(1, "denied", "throttled");
+    let seconds = throttled.json["retry_after_s"].as_u64().expect("when to ask again");
+    assert!((570..=601).contains(&seconds), "{throttled:#?}");
+    assert_eq!(daemon.authenticate("bob", "bob-secret").json["source"], "cache");
+    daemon.authenticate("bob", "another").is(1, "denied", "throttled");
+    // A user who is authenticated elsewhere is not concerned.
+    daemon.lookup("alice").is_found();
+
+    let unblocked = daemon.ctl_json(&["unblock", "CORP\\Alice"], b"");
+    assert_eq!((unblocked.code, unblocked.outcome()), (0, "unblocked"), "{unblocked:#?}");
+    daemon.authenticate("alice", "alice-secret").is_granted();
+    daemon.authenticate("bob", "another").is(1, "denied", "throttled");
+    let nowhere = daemon.ctl_json(&["unblock", "--realm", "nowhere", "alice"], b"");
+    assert_eq!((nowhere.code, nowhere.outcome()), (2, "failed"), "{nowhere:#?}");
+}
+
+#[test]
+fn the_same_wrong_password_reaches_the_directory_once_and_blocks_nobody() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "");
+    let mut wire = daemon.wire();
+    for _ in 0..100 {
+        let verdict = verdict(wire.ask(authenticate("alice", "of-last-year")));
+        let refusal = verdict.refusal().expect("a refusal");
+        assert_eq!(refusal.reason.as_str(), "bad_credentials");
+    }
+    assert_eq!(slapd.binds_of(ALICE), 1);
+    daemon.authenticate("alice", "alice-secret").is_granted();
+}
+
+#[test]
+fn right_passwords_make_up_for_typing_errors() {
+    let slapd = Slapd::that_locks_after(6);
+    let daemon = start(&slapd, "[realm.corp.cache]\nttl = \"0s\"\n");
+    for round in 0..5 {
+        for typo in 0..4 {
+            let password = format!("typo-{round}-{typo}");
+            daemon.authenticate("alice", &password).is(1, "denied", "bad_credentials");
+        }
+        daemon.authenticate("alice", "alice-secret").is_granted();
+    }
+    assert_eq!(slapd.binds_of(ALICE), 25);
+}
+
+#[test]
+fn unknown_users_are_refused_and_blocked_as_known_ones_are() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "");
+    let refusals = |user: &str| -> Vec<(String, String)> {
+        let passwords = ["a", "a", "b", "c", "d", "a", "e", "f", "a", "g"];
+        let replies = passwords.map(|password| daemon.authenticate(user, password));
+        replies
+            .iter()
+            .map(|reply| {
+                let message: String =
+                    reply.message().chars().filter(|sign| !sign.is_ascii_digit()).collect();
+                (reply.reason().to_owned(), message)
+            })
+            .collect()
+    };
+    let known = refusals("alice");
+    assert_eq!(known, refusals("nobody"));
+    let throttled = |said: &&(String, String)| said.0 == "throttled";
+    assert_eq!(known.iter().filter(throttled).count(), 2, "{known:?}");
+    assert_eq!(daemon.status()["realms"][0]["shield"]["blocked_users"], 2);
+}
+
+#[test]
+fn a_client_that_guesses_at_many_users_is_shut_out_and_others_are_not() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "[realm.corp.shield]\nper_client = 10\n");
+    let mut wire = daemon.wire();
+    let mut ask = |user: &str, password: &str, client: &str| {
+        let client = Some(client.parse().expect("an address"));
+        let query = Query { client, ..query(user) };
+        verdict(wire.ask(Call::Authenticate(query, Password::from(password))))
+    };
+    let reason = |verdict: &Verdict| verdict.refusal().map(|refusal| refusal.reason.as_str());
+    let outcomes: Vec<_> = (0..20)
+        .map(|user| ask(&format!("user{user:03}"), "spring", &format!("2001:db8::{user}")))
+        .collect();
+    let tried = outcomes.iter().filter(|said| reason(said) == Some("bad_credentials")).count();
+    assert_eq!((tried, reason(&outcomes[19])), (10, Some("throttled")));
+    assert_eq!(reason(&ask("user050", "user050-secret", "2001:db8::99")), Some("throttled"));
+    assert_eq!(reason(&ask("user050", "user050-secret", "2001:db8:1::99")), None);
+    // What is known to be right is right from anywhere.
+    assert_eq!(reason(&ask("user050", "user050-secret", "2001:db8::99")), None);
+    assert_eq!(daemon.status()["realms"][0]["shield"]["blocked_clients"], 1);
+}

@@ -1,0 +1,104 @@
+//! A directory server that does to a search what no server should, as the user's name says.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+/// It answers until the test ends.
+#[derive(Debug)]
+pub(crate) struct Hostile(SocketAddr);
+
+impl Hostile {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A connection that the daemon cuts is what is asked for.
+                thread::spawn(move || converse(stream));
+            }
+        });
+        Self(address)
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+fn converse(mut stream: TcpStream) -> Option<()> {
+    loop {
+        let request = request(&mut stream)?;
+        let (id, op) = (*request.get(2)?, *request.get(3)?);
+        let says = |name: &str| request.windows(name.len()).any(|part| part == name.as_bytes());
+        match op {
+            0x60 => stream.write_all(&message(id, 0x61, &RESULT)).ok()?,
+            0x63 if says("huge") => huge(&mut stream, id)?,
+            0x63 if says("endless") => loop {
+                stream.write_all(&reference(id)).ok()?;
+            },
+            0x63 if says("many") => {
+                stream.write_all(&entry(id, &[0x04, 0x00].repeat(40_000))).ok()?;
+            }
+            0x63 if says("deep") => stream.write_all(&deep()).ok()?,
+            0x63 => {
+                stream.write_all(&entry(id, &element(0x04, b"alice"))).ok()?;
+                stream.write_all(&message(id, 0x65, &RESULT)).ok()?;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Success, with nothing more.
+const RESULT: [u8; 7] = [0x0a, 1, 0, 4, 0, 4, 0];
+
+/// An entry with an attribute of 100 MB.
+fn huge(stream: &mut TcpStream, id: u8) -> Option<()> {
+    const MEGABYTE: usize = 1 << 20;
+    stream
+        .write_all(&[0x30, 0x84, 0x06, 0x40, 0, 0, 2, 1, id, 0x64, 0x84, 0x06, 0x3f, 0xff, 0xf7])
+        .ok()?;
+    (0..100).try_for_each(|_| stream.write_all(&[0; MEGABYTE]).ok())
+}
+
+fn reference(id: u8) -> Vec<u8> {
+    message(id, 0x73, &element(0x04, b"ldap://elsewhere/dc=example,dc=com"))
+}
+
+/// An entry whose `uid` has these values.
+fn entry(id: u8, values: &[u8]) -> Vec<u8> {
+    let attribute = [element(0x04, b"uid"), element(0x31, values)].concat();
+    let attributes = element(0x30, &element(0x30, &attribute));
+    message(id, 0x64, &[element(0x04, b"uid=alice,dc=example,dc=com"), attributes].concat())
+}
+
+/// Sequences in sequences.
+fn deep() -> Vec<u8> {
+    (0..10_000).fold(Vec::new(), |content, _| element(0x30, &content))
+}
+
+fn message(id: u8, op: u8, content: &[u8]) -> Vec<u8> {
+    element(0x30, &[vec![2, 1, id], element(op, content)].concat())
+}
+
+/// An element of BER with its length in four bytes.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).expect("a length").to_be_bytes();
+    [&[tag, 0x84], &length[..], content].concat()
+}
+
+/// The content of the next message; its requests are short.
+fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).ok()?;
+    let mut length = usize::from(head[1]);
+    if head[1] == 0x81 {
+        let mut digit = [0; 1];
+        stream.read_exact(&mut digit).ok()?;
+        length = usize::from(digit[0]);
+    }
+    let mut content = vec![0; length];
+    stream.read_exact(&mut content).ok()?;
+    Some(content)
+}
