@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::support::process::run;
-use crate::support::programs::installed;
+use crate::support::programs::{installed, module};
 use crate::support::repository;
 
 const HEADERS: [&str; 10] = [
@@ -73,4 +73,14 @@ fn layouts_numbers_and_functions_are_those_of_the_headers() {
     let mut cc = Command::new(installed("cc", "gcc"));
     cc.arg("-fsyntax-only").arg("-I").arg(include).args(flags.stdout.split_whitespace());
     run(cc.arg(&program), b"").success();
+}
+
+/// httpd loads modules so that their names are seen by each other; a second one in Rust must not
+/// get parts of the first.
+#[test]
+fn the_module_shows_its_own_name_alone() {
+    let mut nm = Command::new(installed("nm", "binutils"));
+    let output = run(nm.args(["--dynamic", "--defined-only"]).arg(module()), b"").success();
+    let names: Vec<&str> = output.stdout.split_whitespace().skip(2).step_by(3).collect();
+    assert_eq!(names, ["usher_module"]);
 }

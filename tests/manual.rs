@@ -115,6 +115,20 @@ fn every_key_of_the_configuration_is_told_of() {
     }
 }
 
+#[test]
+fn every_directive_of_the_module_for_httpd_is_told_of() {
+    let page = page("mod_usher.8");
+    let source = repository().join("src/mod_usher/hooks.rs");
+    let source = fs::read_to_string(source).expect("the source of the directives");
+    let names = source.split("c\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
+    let names: BTreeSet<&str> =
+        names.filter(|name| name.starts_with("Usher") || name.starts_with("usher-")).collect();
+    assert!(names.len() >= 8, "{names:?}");
+    for name in names {
+        assert!(has_word(&page, name), "{name} is not in mod_usher.8");
+    }
+}
+
 /// The displays of a page's source that hold a whole configuration.
 fn configurations(name: &str) -> Vec<String> {
     let source = fs::read_to_string(repository().join("man").join(name)).expect("the page");

@@ -1,10 +1,17 @@
 //! nginx before usher-http, with exactly the configuration that `usherctl snippet` prints.
 
 use std::fs;
+use std::process::Command;
 
+use tempfile::TempDir;
+
+use crate::support::certificate::{Authority, of_client, of_this_machine};
 use crate::support::daemon::{Daemon, LOCAL};
 use crate::support::http::{basic, basic_bytes, head};
 use crate::support::nginx::Nginx;
+use crate::support::process;
+use crate::support::programs::installed;
+use crate::support::repository;
 use crate::support::shim::{HTTP, Shim};
 
 /// Every header by which the application could be told who somebody is.
@@ -229,4 +236,50 @@ fn locations_have_realms_and_rules_of_their_own_and_may_be_open() {
     let open = nginx.server().ask("GET /open/", &["X-Remote-User: root"]);
     assert!(open.reached(&TELLING).is_empty(), "{open:#?}");
     assert_eq!(nginx.server().ask("GET /static/logo.txt", &[&alice()]).body, "static");
+}
+
+/// The example of usher-http(8): nginx has authenticated the user by a certificate.
+#[test]
+fn whom_nginx_knows_by_a_certificate_is_looked_up() {
+    let page = fs::read_to_string(repository().join("man/usher-http.8")).expect("the page");
+    let (_, example) = page.split_once("map $ssl_client_s_dn").expect("the example");
+    let (map, _) = example.split_once("\n}\n").expect("the end of the map");
+    let map = format!("map $ssl_client_s_dn{}\n}}", map.replace("\\e", "\\"));
+    let (folder, authority) = (TempDir::new().expect("temporary folder"), Authority::new("staff"));
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("a file");
+        folder.path().join(name).to_string_lossy().into_owned()
+    };
+    let server = authority.signs(&of_this_machine());
+    let ssl = format!(
+        "ssl_certificate {}; ssl_certificate_key {}; ssl_client_certificate {};\n    \
+         ssl_verify_client on;\n",
+        write("server.pem", &server.pem),
+        write("server.key", &server.key),
+        write("staff.pem", &authority.pem()),
+    );
+    let site = site(&map, |text| {
+        let looked_up = "/lookup;\n        proxy_set_header X-Forwarded-User $certified;";
+        let text = text.replacen("/auth;", looked_up, 1);
+        let (listen, _) = text.split_once(";\n    # Passwords").expect("where it listens");
+        text.replacen(listen, &format!("{listen} ssl;\n    {ssl}    #"), 1)
+    });
+    let url = site.nginx.url().replacen("http:", "https:", 1);
+    let ask = |name: &str| {
+        let client = authority.signs(&of_client(name));
+        let mut curl = Command::new(installed("curl", "curl"));
+        curl.args(["-sk", "-H", "X-Forwarded-User: alice", "--cert"]);
+        curl.arg(write("client.pem", &client.pem))
+            .arg("--key")
+            .arg(write("client.key", &client.key));
+        process::run(curl.arg(&url), b"").success().stdout
+    };
+    let alice = ask("alice");
+    assert!(alice.contains("x-remote-email: alice@example.com\n"), "{alice}");
+    assert!(!alice.contains("x-forwarded-user"), "{alice}");
+    assert!(ask("bob").contains("x-remote-user: bob\n"));
+    for nobody in ["nobody", "x,CN=alice", "alice x"] {
+        let page = ask(nobody);
+        assert!(page.contains("<h1>You ") && !page.contains("x-remote"), "{nobody}: {page}");
+    }
 }

@@ -35,24 +35,27 @@ fn tests(provider: &str, line: &str) -> Result<Vec<Test>, String> {
     }
 }
 
-/// The two kinds that usher.toml(5) knows: `group=NAME|NAME` and `attribute:NAME=VALUE|VALUE`.
+/// The kinds that usher.toml(5) knows: `group=NAME|NAME`, `attribute:NAME=VALUE|VALUE`, and
+/// `filter=FILTER`, which the daemon reads.
 fn rule(text: &str) -> Result<Test, String> {
-    let known = match text.split_once('=') {
-        Some(("group", names)) => Some((names, true)),
-        Some((subject, values)) => match subject.strip_prefix("attribute:") {
-            Some(name) if !name.trim().is_empty() => Some((values, false)),
-            _ => None,
-        },
-        None => None,
-    };
-    let Some((values, is_group)) = known else {
-        return Err(format!("{text:?} is neither group=NAME nor attribute:NAME=VALUE"));
-    };
+    let subject_and_values = text.split_once('=');
+    let (subject, values) = subject_and_values.ok_or_else(|| unknown(text))?;
+    let is_attribute = subject.strip_prefix("attribute:").is_some_and(|it| !it.trim().is_empty());
+    if subject == "filter" && !values.is_empty() {
+        return Ok(Test::Rule(text.to_owned()));
+    }
+    if subject != "group" && !is_attribute {
+        return Err(unknown(text));
+    }
     let values: Vec<String> = values.split('|').map(str::to_owned).collect();
     if values.iter().any(|value| value.is_empty() || value.trim() != value) {
         return Err(format!("{text:?} has an empty value, or one with a space at an end"));
     }
-    Ok(if is_group { Test::Groups(values) } else { Test::Rule(text.to_owned()) })
+    Ok(if is_attribute { Test::Rule(text.to_owned()) } else { Test::Groups(values) })
+}
+
+fn unknown(text: &str) -> String {
+    format!("{text:?} is none of group=NAME, attribute:NAME=VALUE and filter=FILTER")
 }
 
 /// Words between spaces; quotes hold one together, and a backslash in them keeps a quote.
@@ -121,6 +124,8 @@ mod tests {
             parsed("usher-rule", r#"attribute:employeeType=staff|temp "group=Domain Admins|ops""#),
             [staff(), groups(&["Domain Admins", "ops"])]
         );
+        let filter = Test::Rule("filter=(|(a=b)(c=d))".to_owned());
+        assert_eq!(parsed("usher-rule", "filter=(|(a=b)(c=d))"), [filter]);
     }
 
     #[test]
@@ -128,11 +133,12 @@ mod tests {
         for (provider, line, what) in [
             ("usher-group", " ", "at least one word is needed"),
             ("usher-group", "\"dev", "a \" is not closed"),
-            ("usher-attribute", "staff", "is neither group=NAME nor attribute:NAME=VALUE"),
-            ("usher-attribute", "=staff", "is neither group=NAME nor attribute:NAME=VALUE"),
+            ("usher-attribute", "staff", "is none of group=NAME"),
+            ("usher-attribute", "=staff", "is none of group=NAME"),
             ("usher-attribute", "a=", "has an empty value"),
-            ("usher-rule", "dev", "is neither group=NAME nor attribute:NAME=VALUE"),
-            ("usher-rule", "grupp=dev", "is neither group=NAME nor attribute:NAME=VALUE"),
+            ("usher-rule", "dev", "is none of group=NAME"),
+            ("usher-rule", "grupp=dev", "is none of group=NAME"),
+            ("usher-rule", "filter=", "is none of group=NAME"),
             ("usher-rule", "group=a||b", "has an empty value"),
             ("usher-rule", "'group=a | b'", "has an empty value, or one with a space at an end"),
         ] {

@@ -15,8 +15,8 @@ fn what_is_wrong_is_told_with_file_and_line() {
         ("UsherMetadataOnError 503", "UsherMetadataOnError: \"503\" is not one of: pass, deny"),
         ("UsherRealm %{nonsense:x}", "Function 'nonsense' does not exist"),
         ("Require usher-group", "Require usher-group: at least one word is needed"),
-        ("Require usher-attribute staff", "is neither group=NAME nor attribute:NAME=VALUE"),
-        ("Require usher-rule dev", "is neither group=NAME nor attribute:NAME=VALUE"),
+        ("Require usher-attribute staff", "is none of group=NAME"),
+        ("Require usher-rule dev", "is none of group=NAME"),
     ] {
         let configuration = format!("<Location /x>\n    {line}\n</Location>");
         let output = configtest(&configuration);

@@ -6,29 +6,18 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{HEADERS, Site};
+use super::{Site, example};
 use crate::support::httpd::{Httpd, MPMS, Page};
 use crate::support::kerberos::Kerberos;
 use crate::support::programs::installed;
 
-/// As in the manual, below "From the mod_python handler".
 fn configuration(kerberos: &Kerberos) -> String {
+    let location = example("From the mod_python handler");
+    let location =
+        location.replace("/etc/apache2/http.keytab", &kerberos.keytab().to_string_lossy());
     format!(
-        r#"
-        LoadModule auth_gssapi_module @MODULES@/mod_auth_gssapi.so
-        UsherSocket @SOCKET@
-        ProxyPass /someprefix @BACKEND@
-        <Location /someprefix>
-            AuthName "Kerberos Login"
-            AuthType GSSAPI
-            GssapiCredStore keytab:{}
-            Require valid-user
-
-            UsherMetadata On
-            {HEADERS}
-        </Location>
-        "#,
-        kerberos.keytab().display()
+        "LoadModule auth_gssapi_module @MODULES@/mod_auth_gssapi.so\nUsherSocket @SOCKET@\n\
+         ProxyPass /someprefix @BACKEND@\n{location}"
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Site, app, looked_up};
+use super::{Site, app, example, looked_up};
 use crate::support::daemon::{USERS, write_private};
 use crate::support::httpd::MPMS;
 use crate::support::until_true;
@@ -117,14 +117,13 @@ fn the_page_for_somebody_who_gave_a_wrong_password_is_told_of_nobody() {
 
 #[test]
 fn names_that_a_client_sends_never_reach_the_application() {
-    let guarded = format!(
-        "SetEnvIfNoCase ^X([_.]Remote[-_.]|-Remote[_.]) . forged\n{}",
-        looked_up("").replace(
-            "Require valid-user",
-            "<RequireAll>\n Require valid-user\n Require not env forged\n </RequireAll>"
-        )
-    );
-    let site = Site::start("event", &guarded);
+    let example = example("Passwords and headers for an application behind httpd");
+    let configuration = example
+        .replace("LoadModule usher_module modules/mod_usher.so\n", "")
+        .replace("/run/usher/usher.sock", "@SOCKET@")
+        .replace("http://127.0.0.1:5000", "@BACKEND@");
+    let site = Site::start("event", &configuration);
+    assert_eq!(site.alice().header("X-Remote-Email"), Some("alice@example.com"));
     for name in ["X-Remote-User", "x-remote-email", "X-REMOTE-FIRSTNAME", "X-Remote-Lastname"] {
         let forged = format!("{name}: mallory");
         let page = site.httpd.get("/app", &["--user", "alice:alice-secret", "--header", &forged]);
@@ -141,30 +140,27 @@ fn names_that_a_client_sends_never_reach_the_application() {
 
 #[test]
 fn what_the_directory_holds_cannot_become_a_header_of_its_own() {
-    let site = Site::start("event", &looked_up(""));
+    let encoded = "    RequestHeader set X-Encoded \"expr=%{base64:%{reqenv:X_REMOTE_LASTNAME}}\"\n    \
+                   RequestHeader set X-Escaped \"expr=%{escape:%{reqenv:X_REMOTE_LASTNAME}}\"";
+    let site = Site::start("event", &looked_up(encoded));
     let users = USERS.replace("\"Archer\"", r#""M\u00fcller\r\nX-Admin: yes""#);
     write_private(&site.daemon.path("users.toml"), &users);
     until_true("the new name", || site.daemon.lookup("alice").json.to_string().contains("Admin"));
     let page = site.alice();
     assert_eq!(page.header("X-Remote-Lastname"), Some("Müller  X-Admin: yes"), "{page:#?}");
     assert_eq!(page.header("X-Admin"), None);
+    assert_eq!(page.header("X-Encoded"), Some("TcO8bGxlciAgWC1BZG1pbjogeWVz"));
+    assert_eq!(page.header("X-Escaped"), Some("M%c3%bcller%20%20X-Admin:%20yes"));
 }
 
 #[test]
 fn an_application_inside_httpd_has_it_in_its_environment() {
-    let configuration = r#"
-        LoadModule wsgi_module @MODULES@/mod_wsgi.so
-        UsherSocket @SOCKET@
-        WSGIScriptAlias /app @DIR@/htdocs/app.wsgi
-        <Location /app>
-            AuthType Basic
-            AuthName test
-            AuthBasicProvider usher
-            Require valid-user
-            UsherMetadata On
-        </Location>
-    "#;
-    let site = Site::start("event", configuration);
+    let example = example("Inside httpd: mod_wsgi");
+    let configuration = format!(
+        "LoadModule wsgi_module @MODULES@/mod_wsgi.so\nUsherSocket @SOCKET@\n{}",
+        example.replace("/srv/app", "@DIR@/htdocs")
+    );
+    let site = Site::start("event", &configuration);
     let program = "def application(environ, start_response):\n    start_response('200 OK', [])\n    \
                    return [('%s %s' % (environ['REMOTE_USER'], environ['X_REMOTE_EMAIL'])).encode()]\n";
     fs::write(site.httpd.path("htdocs/app.wsgi"), program).unwrap();

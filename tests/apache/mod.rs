@@ -16,11 +16,12 @@ use std::process::Command;
 use crate::support::daemon::{self, Daemon, LISTEN, LOCAL, USERS};
 use crate::support::echo::Echo;
 use crate::support::httpd::{self, Httpd, Page};
+use crate::support::repository;
 
 /// The names that the realm strips: those of Kerberos and of Windows.
 const DOMAINS: &str = "domains = [\"CORP\", \"EXAMPLE.ORG\"]\n";
 
-/// The headers as the manual has them.
+/// The headers as the manual sets them.
 const HEADERS: &str = r#"
     RequestHeader set X-Remote-User "expr=%{reqenv:X_REMOTE_USER}"
     RequestHeader set X-Remote-Email "expr=%{reqenv:X_REMOTE_EMAIL}"
@@ -84,6 +85,14 @@ fn daemon_folder() -> tempfile::TempDir {
     let folder = daemon::folder(&format!("{LOCAL}{DOMAINS}{LISTEN}socket_mode = \"0666\"\n"));
     httpd::open(folder.path());
     folder
+}
+
+/// The configuration that stands below this heading in mod_usher(8).
+fn example(heading: &str) -> String {
+    let page = fs::read_to_string(repository().join("man/mod_usher.8")).expect("the page");
+    let (_, below) = page.split_once(&format!(".Ss {heading}\n")).expect("the heading");
+    let (_, text) = below.split_once(".Bd -literal -offset indent\n").expect("an example");
+    text.split_once(".Ed\n").expect("its end").0.to_owned()
 }
 
 /// The application at `/app`, with these lines in its `Location`.
