@@ -8,6 +8,7 @@ DESTDIR =
 # Where things go under the prefix.
 bindir  = $(DESTDIR)$(prefix)/bin
 sbindir = $(DESTDIR)$(prefix)/sbin
+libexecdir = $(DESTDIR)$(prefix)/libexec/usher
 mandir  = $(DESTDIR)$(prefix)/share/man
 bashdir = $(DESTDIR)$(prefix)/share/bash-completion/completions
 zshdir  = $(DESTDIR)$(prefix)/share/zsh/site-functions
@@ -17,7 +18,7 @@ httpd_modules = $(DESTDIR)$(prefix)/lib/apache2/modules
 
 TARGET  = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
-PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl $(RELEASE)/libmod_usher.so
+PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl $(RELEASE)/usher-http $(RELEASE)/libmod_usher.so
 
 .PHONY: help demo test bench check build install
 
@@ -48,7 +49,7 @@ check:
 	$(CARGO) deny check --hide-inclusion-graph bans licenses sources
 
 build:
-	$(CARGO) build --release -p usherd -p usherctl -p mod_usher
+	$(CARGO) build --release -p usherd -p usherctl -p usher-http -p mod_usher
 
 $(PROGRAMS) &:
 	$(MAKE) build
@@ -57,6 +58,7 @@ $(PROGRAMS) &:
 install: $(PROGRAMS)
 	$(INSTALL) -D -m 755 $(RELEASE)/usherd $(sbindir)/usherd
 	$(INSTALL) -D -m 755 $(RELEASE)/usherctl $(bindir)/usherctl
+	$(INSTALL) -D -m 755 $(RELEASE)/usher-http $(libexecdir)/usher-http
 	$(INSTALL) -D -m 644 $(RELEASE)/libmod_usher.so $(httpd_modules)/mod_usher.so
 	for page in man/*.[1-9]; do \
 	    $(INSTALL) -D -m 644 $$page $(mandir)/man$${page##*.}/$${page##*/} || exit 1; \

@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::process::{self, Process};
-use crate::support::programs::program;
+use crate::support::programs::{installed, program};
+use crate::support::shim::Shim;
 use crate::support::{text_of, until};
 
 /// `usherd demo`, with its temporary folder made in `folder`.
@@ -39,18 +40,29 @@ fn without_once_it_stays_until_it_is_interrupted_and_its_commands_work() {
     let logs = TempDir::new().expect("temporary folder");
     let log = logs.path().join("log");
     let mut process = Process::start(demo(folder.path()), &log);
-    let command = until("a command to try", || {
-        assert_eq!(process.ended(), None, "{}", text_of(&log));
-        let text = text_of(&log);
-        // Only whole lines.
-        let lines = text[..text.rfind('\n')?].lines();
-        lines.map(str::to_owned).find(|line| line.contains("usherctl") && line.contains("lookup"))
-    });
-    let (_, arguments) = command.split_once("usherctl").expect("usherctl is in it");
-    let arguments = arguments.trim_start_matches(" -- ").split_whitespace();
+    let mut command = |parts: [&str; 2]| {
+        let line = until("a command to try", || {
+            assert_eq!(process.ended(), None, "{}", text_of(&log));
+            let text = text_of(&log);
+            // Only whole lines.
+            let mut lines = text[..text.rfind('\n')?].lines();
+            lines.find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+        });
+        let (_, arguments) = line.split_once(parts[0]).expect("it is there");
+        let arguments = arguments.trim_start_matches(" -- ").split_whitespace();
+        let arguments: Vec<String> = arguments.map(str::to_owned).collect();
+        arguments
+    };
     let mut usherctl = Command::new(program("usherctl"));
-    let output = process::run(usherctl.args(arguments), b"").success();
+    let output = process::run(usherctl.args(command(["usherctl", "lookup"])), b"").success();
     assert!(output.stdout.contains("found"), "{output:?}");
+    let mut http = Command::new(program("usher-http"));
+    http.args(command(["usher-http", "--config"]));
+    let http = Shim::run(http, &logs.path().join("http.log"), None);
+    let mut curl = Command::new(installed("curl", "curl"));
+    let output = process::run(curl.arg("-s").args(command(["curl", "alice"])), b"").success();
+    assert!(output.stdout.contains("X-Remote-Email: alice@example.com"), "{output:?}");
+    drop(http);
 
     process.signal(Signal::SIGINT);
     let status = process.wait();

@@ -21,6 +21,7 @@ mod apache;
 mod architecture;
 mod cache;
 mod check;
+mod check_proxy;
 mod client;
 mod config;
 mod demo;

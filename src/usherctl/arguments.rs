@@ -100,6 +100,11 @@ pub(crate) enum Command {
     /// It asks usher-http about every request, tells the application who the user is, and lets no
     /// header of a client pass for such an answer.
     Snippet(Snippet),
+    /// Try whether forged headers pass a proxy
+    ///
+    /// In the application's place, `usher-http --echo` shows what reaches it. Every spelling of
+    /// each header is sent through the proxy, and those that arrive are told.
+    CheckProxy(CheckProxy),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -146,6 +151,19 @@ pub(crate) struct Snippet {
     #[arg(long, value_name = "ADDRESS", default_value = "/run/usher/http.sock", value_parser = plain)]
     pub(crate) shim: String,
     /// A name that a realm's metadata has, for all that the application is told; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    #[arg(default_values = USUAL)]
+    pub(crate) header: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckProxy {
+    /// A page behind the proxy, where usher-http --echo stands in for the application
+    pub(crate) url: String,
+    /// Log in as this user; the password is asked for, or read as one line of standard input
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// A name that the application is told; may be repeated
     #[arg(long, value_name = "NAME", value_parser = name)]
     #[arg(default_values = USUAL)]
     pub(crate) header: Vec<String>,

@@ -9,6 +9,7 @@ mod admin;
 mod arguments;
 mod ask;
 mod check;
+mod check_proxy;
 mod escape;
 mod hash;
 mod report;
@@ -54,6 +55,7 @@ fn run(cli: &Cli) -> Report {
         Command::Reload => admin::reload(&cli.global),
         Command::Check { file } => check::run(&cli.global, file),
         Command::HashPassword { scheme } => hash::run(*scheme),
+        Command::CheckProxy(asked) => check_proxy::run(&cli.global, asked),
         Command::Snippet(asked) => snippet::run(&cli.global.socket, asked),
         Command::Completions { shell } => completions(*shell),
     }

@@ -6,7 +6,7 @@ use crate::arguments::{Proxy, Snippet};
 use crate::report::{Exit, Report};
 
 /// Headers by which applications know a user, whoever sets them. They are always taken away.
-const OTHERS: [&str; 2] = ["X-Forwarded-User", "Remote-User"];
+pub(crate) const OTHERS: [&str; 2] = ["X-Forwarded-User", "Remote-User"];
 
 /// Prints it.
 pub(crate) fn run(socket: &Path, asked: &Snippet) -> Report {
@@ -136,7 +136,7 @@ fn repeated(line: &str, keys: &[String]) -> Vec<String> {
 }
 
 /// `X_REMOTE_EMAIL` is `X-Remote-Email` in HTTP.
-fn header(key: &str) -> String {
+pub(crate) fn header(key: &str) -> String {
     let word = |word: &str| {
         let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
         first.to_ascii_uppercase() + &rest.to_ascii_lowercase()

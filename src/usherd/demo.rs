@@ -40,6 +40,9 @@ admin_socket = "admin.sock"
 type = "local"
 file = "users.toml"
 domains = ["DEMO", "demo.example.com"]
+
+[http]
+listen = "./http.sock"
 "#;
 
 /// Runs the demonstration, in `dir` or a temporary folder; with `once`, asks itself and ends.
@@ -203,7 +206,8 @@ fn show(verdict: &Verdict) -> String {
 /// What to try next, in another terminal.
 fn tell(dir: &Path) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let ctl = usherctl();
+    let (ctl, http) = (program("usherctl", ""), program("usher-http", "/usr/libexec/usher/"));
+    let (config, http_socket) = (dir.join("usher.toml"), dir.join("http.sock"));
     let socket = format!("--socket {}", dir.join("usher.sock").display());
     let admin = format!("--admin-socket {}", dir.join("admin.sock").display());
     writeln!(out, "usherd serves sample users from {}\n\nusers:", dir.display())?;
@@ -217,18 +221,23 @@ fn tell(dir: &Path) -> io::Result<()> {
     writeln!(out, "    echo wrong | {ctl} {socket} authenticate alice")?;
     writeln!(out, "    {ctl} {socket} --format json lookup --require 'group=dev|ops' bob")?;
     writeln!(out, "    {ctl} {admin} status")?;
+    writeln!(out, "\nAs nginx would ask, while usher-http runs in a terminal of its own:\n")?;
+    writeln!(out, "    {http} --config {}", config.display())?;
+    let unix = format!("--unix-socket {}", http_socket.display());
+    writeln!(out, "    curl -i {unix} -u alice:wonderland http://localhost/auth")?;
     writeln!(out, "\nChange {} and look again. Ctrl-C ends it.", dir.join("users.toml").display())?;
     out.flush()
 }
 
-/// How to call `usherctl` from where this program was started.
-fn usherctl() -> String {
-    let beside = std::env::current_exe().ok().map(|program| program.with_file_name("usherctl"));
+/// How to call another of our programs from where this one was started; it is installed in
+/// `folder`.
+fn program(name: &str, folder: &str) -> String {
+    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(name));
     match beside {
         Some(program) if program.exists() => program.display().to_string(),
         _ if std::env::var_os("CARGO").is_some() => {
-            "cargo run --quiet --release -p usherctl --".to_owned()
+            format!("cargo run --quiet --release -p {name} --")
         }
-        _ => "usherctl".to_owned(),
+        _ => format!("{folder}{name}"),
     }
 }

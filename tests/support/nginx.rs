@@ -80,6 +80,10 @@ impl Nginx {
         Server::Tcp(self.port)
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
     pub(crate) fn log(&self) -> String {
         text_of(&self.folder.path().join("log"))
     }
