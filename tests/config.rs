@@ -114,7 +114,6 @@ fn what_this_version_cannot_do_is_refused_and_never_ignored() {
     for kind in ["pam", "crowd", "chain"] {
         assert_refused(&format!("[realm.other]\ntype = \"{kind}\"\n"), &parts);
     }
-    assert_refused(&format!("{LOCAL}[http]\nlisten = \"127.0.0.1:9180\"\n"), &parts);
 }
 
 #[test]

@@ -77,6 +77,15 @@ fn usherd_is_told_of_whole() {
 }
 
 #[test]
+fn usher_http_is_told_of_whole() {
+    assert_told("usher-http", "usher-http.8");
+    let page = page("usher-http.8");
+    for answer in ["/auth", "/lookup", "/healthz", "/readyz", "/metrics", "X-Usher-Omitted"] {
+        assert!(page.contains(answer), "{answer} is not in usher-http.8");
+    }
+}
+
+#[test]
 fn usherctl_is_told_of_whole() {
     assert_told("usherctl", "usherctl.1");
 }

@@ -1,8 +1,9 @@
 //! The asynchronous client: many questions at once over one connection.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use usher_protocol::client::ClientError;
 use usher_protocol::frame::{self, HEADER};
 use usher_protocol::{Answer, Call, Reply, Request};
@@ -20,13 +21,54 @@ use zeroize::Zeroizing;
 /// Questions waiting to be written; more have to wait their turn.
 const OUTBOX: usize = 64;
 
+/// How long the daemon may be away for its restart before questions are turned down at once.
+const RESTART: Duration = Duration::from_secs(5);
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
+/// A daemon that ends may take one more connection and close it unanswered, and then another is
+/// restarted in turn; a question that ends daemons must end as well.
+const ATTEMPTS: usize = 5;
+
 /// A client of the daemon. Its connection is opened at the first question and again whenever it
 /// broke; any number of tasks may ask at once, and answers come as they are found.
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
     last_id: AtomicU64,
-    connection: AsyncMutex<Option<Arc<Connection>>>,
+    line: AsyncMutex<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    open: Option<Arc<Connection>>,
+    /// Since when the daemon cannot be reached.
+    down: Option<Instant>,
+}
+
+/// A few clients that take turns: a connection has a limit of questions under way.
+#[derive(Debug)]
+pub struct Pool {
+    clients: [Client; 4],
+    turn: AtomicUsize,
+}
+
+impl Pool {
+    /// Clients of the daemon that listens at `path`. Nothing is opened yet.
+    pub fn new(path: &Path) -> Self {
+        Self { clients: std::array::from_fn(|_| Client::new(path)), turn: AtomicUsize::new(0) }
+    }
+
+    /// As [`Client::ask`].
+    ///
+    /// # Errors
+    /// See [`ClientError`]: none of them means "no".
+    pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        match self.clients.get(turn) {
+            Some(client) => client.ask(call, timeout).await,
+            None => Err(ClientError::Closed),
+        }
+    }
 }
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Reply>>>>;
@@ -42,14 +84,13 @@ struct Connection {
 impl Client {
     /// A client of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), last_id: AtomicU64::new(0), connection: AsyncMutex::default() }
+        Self { path: path.into(), last_id: AtomicU64::new(0), line: AsyncMutex::default() }
     }
 
     /// Asks, and waits at most `timeout` for the answer.
     ///
-    /// A connection that was open before may have been closed meanwhile (the daemon was
-    /// restarted): then the question is asked once more on a new one. Whoever drops the future
-    /// loses the answer and disturbs nobody.
+    /// A connection may be closed meanwhile (the daemon is restarted): then the question is asked
+    /// again on a new one. Whoever drops the future loses the answer and disturbs nobody.
     ///
     /// # Errors
     /// See [`ClientError`]: none of them means "no".
@@ -59,31 +100,47 @@ impl Client {
         let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
         let frame = frame::encode(&Request { id, timeout_ms, call }).map_err(ClientError::Frame)?;
         let asking = async {
-            let (connection, reused) = self.connection().await?;
-            match connection.exchange(id, &frame).await {
-                Err(ClientError::Closed) if reused => {
-                    let (connection, _) = self.connection().await?;
-                    connection.exchange(id, &frame).await
+            let mut result = Err(ClientError::Closed);
+            for _ in 0..ATTEMPTS {
+                if !matches!(result, Err(ClientError::Closed)) {
+                    break;
                 }
-                result => result,
+                result = self.connection().await?.exchange(id, &frame).await;
             }
+            result
         };
         timeout_at(deadline, asking).await.unwrap_or(Err(ClientError::Deadline))
     }
 
-    /// The connection, opened if need be, and whether it was open before.
-    async fn connection(&self) -> Result<(Arc<Connection>, bool), ClientError> {
-        let mut slot = self.connection.lock().await;
-        if let Some(open) = slot.as_ref().filter(|open| !open.outbox.is_closed()) {
-            return Ok((Arc::clone(open), true));
+    /// The connection, opened if need be. A daemon that is away is waited for as long as a restart
+    /// takes, by everybody together, and from then on each question looks for it once.
+    async fn connection(&self) -> Result<Arc<Connection>, ClientError> {
+        let mut line = self.line.lock().await;
+        if let Some(open) = line.open.as_ref().filter(|open| !open.outbox.is_closed()) {
+            return Ok(Arc::clone(open));
         }
-        let stream = UnixStream::connect(&self.path)
-            .await
-            .map_err(|error| ClientError::Connect(self.path.clone(), error))?;
-        let connection = Arc::new(Connection::new(stream));
-        *slot = Some(Arc::clone(&connection));
-        Ok((connection, false))
+        loop {
+            let error = match UnixStream::connect(&self.path).await {
+                Ok(stream) => {
+                    let connection = Arc::new(Connection::new(stream));
+                    *line = Line { open: Some(Arc::clone(&connection)), down: None };
+                    return Ok(connection);
+                }
+                Err(error) => error,
+            };
+            let down = *line.down.get_or_insert_with(Instant::now);
+            if !may_pass(&error) || down.elapsed() > RESTART {
+                return Err(ClientError::Connect(self.path.clone(), error));
+            }
+            sleep(LOOK).await;
+        }
     }
+}
+
+/// Whether this is what a restart looks like: no socket, nobody at it, or a full queue.
+fn may_pass(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotFound, WouldBlock};
+    matches!(error.kind(), ConnectionRefused | NotFound | WouldBlock)
 }
 
 impl Connection {

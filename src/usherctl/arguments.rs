@@ -95,6 +95,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SCHEME", default_value = "argon2id")]
         scheme: Scheme,
     },
+    /// Print a complete configuration for a proxy before usher-http
+    ///
+    /// It asks usher-http about every request, tells the application who the user is, and lets no
+    /// header of a client pass for such an answer.
+    Snippet(Snippet),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -124,6 +129,55 @@ pub(crate) struct Lookup {
     pub(crate) user: String,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Snippet {
+    /// The proxy
+    pub(crate) proxy: Proxy,
+    /// The realm to ask; without it, the one that the user's domain names, else the default
+    #[arg(long, value_name = "REALM", value_parser = plain)]
+    pub(crate) realm: Option<String>,
+    /// Where the application is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000", value_parser = plain)]
+    pub(crate) upstream: String,
+    /// Where the proxy listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = plain)]
+    pub(crate) listen: String,
+    /// Where usher-http listens
+    #[arg(long, value_name = "ADDRESS", default_value = "/run/usher/http.sock", value_parser = plain)]
+    pub(crate) shim: String,
+    /// A name that a realm's metadata has, for all that the application is told; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    #[arg(default_values = USUAL)]
+    pub(crate) header: Vec<String>,
+}
+
+/// What usherd tells of a user where its configuration does not say.
+const USUAL: [&str; 5] = [
+    "X_REMOTE_USER",
+    "X_REMOTE_EMAIL",
+    "X_REMOTE_FIRSTNAME",
+    "X_REMOTE_LASTNAME",
+    "X_REMOTE_GROUPS",
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Proxy {
+    /// auth_request
+    Nginx,
+    /// forward_auth
+    Caddy,
+    /// By a program in Lua
+    Haproxy,
+    /// That program
+    HaproxyLua,
+    /// mod_usher, which needs no usher-http
+    Apache,
+    /// ForwardAuth, over TCP
+    Traefik,
+    /// ext_authz
+    Envoy,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scheme {
     /// Slow and hungry for memory
@@ -132,6 +186,20 @@ pub(crate) enum Scheme {
     Bcrypt,
     /// As in /etc/shadow
     Sha512Crypt,
+}
+
+/// A word of an address or a name, without what could end it in a proxy's configuration.
+fn plain(text: &str) -> Result<String, String> {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]@%+*".contains(c);
+    let sound = !text.is_empty() && text.chars().all(harmless);
+    sound.then(|| text.to_owned()).ok_or_else(|| "letters, digits and -._~:/[]@%+* only".to_owned())
+}
+
+/// A name of the metadata.
+fn name(text: &str) -> Result<String, String> {
+    let sound = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    sound.then(|| text.to_owned()).ok_or_else(|| "letters, digits and _ only".to_owned())
 }
 
 /// An hour is more than anybody waits, and little enough that no clock overflows.

@@ -13,6 +13,7 @@ mod escape;
 mod hash;
 mod report;
 mod secret;
+mod snippet;
 mod status;
 mod verdict;
 
@@ -53,6 +54,7 @@ fn run(cli: &Cli) -> Report {
         Command::Reload => admin::reload(&cli.global),
         Command::Check { file } => check::run(&cli.global, file),
         Command::HashPassword { scheme } => hash::run(*scheme),
+        Command::Snippet(asked) => snippet::run(&cli.global.socket, asked),
         Command::Completions { shell } => completions(*shell),
     }
 }

@@ -5,14 +5,17 @@ pub(crate) mod ctl;
 pub(crate) mod daemon;
 pub(crate) mod echo;
 pub(crate) mod hostile;
+pub(crate) mod http;
 pub(crate) mod httpd;
 pub(crate) mod kerberos;
 pub(crate) mod ldif;
 pub(crate) mod load;
+pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod proxy;
 pub(crate) mod samba;
+pub(crate) mod shim;
 pub(crate) mod slapd;
 pub(crate) mod wire;
 

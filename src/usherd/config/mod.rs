@@ -84,7 +84,6 @@ fn settings(file: &raw::File, around: &Surroundings, findings: &mut Findings<'_>
     let listen = file.listen.as_ref().map(Spanned::get_ref);
     let access = file.access.as_ref().map(Spanned::get_ref);
     let realms = file.realm.as_ref().map(Spanned::get_ref);
-    unsupported::in_file(file, findings);
     Settings {
         default_realm: default_realm(file, findings),
         listen: listen::listen(listen.unwrap_or(&raw::Listen::default()), around, findings),

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::settings;
 pub(super) use values::{
-    MetadataSource, PasswordSource, PasswordTable, Peer, Quantity, Strings, Whole, Word,
+    Encodings, MetadataSource, PasswordSource, PasswordTable, Peer, Quantity, Strings, Whole, Word,
 };
 
 /// A place in the file, in bytes.
@@ -168,12 +168,13 @@ table! {
 }
 
 table! {
-    /// `[http]`
+    /// `[http]`, which is usher-http's: here it is only known and never asked.
     Http {
         listen: String,
         challenge: String,
         trusted_user_header: String,
-        header_encoding: Word<HeaderEncoding>,
+        header_encoding: Encodings,
+        peers: Vec<Spanned<String>>,
     }
 }
 
@@ -235,5 +236,8 @@ words! {
 
 words! {
     /// `header_encoding`
-    HeaderEncoding { Utf8 = "utf-8", Percent = "percent", Rfc2047 = "rfc2047", }
+    HeaderEncoding {
+        Utf8 = "utf-8", Percent = "percent", Base64 = "base64", Rfc2047 = "rfc2047",
+        Ascii = "ascii",
+    }
 }

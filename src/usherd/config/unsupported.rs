@@ -16,13 +16,6 @@ pub(super) fn told(what: &str) -> String {
     format!("\"{what}\" is not supported in this version")
 }
 
-/// Refuses what the file may not ask for outside its realms.
-pub(super) fn in_file(file: &raw::File, findings: &mut Findings<'_>) {
-    if let Some(http) = &file.http {
-        findings.refuse_what_else(http.span(), Fault::new(told("http")));
-    }
-}
-
 /// Refuses what a realm may not ask for.
 pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);

@@ -26,22 +26,24 @@ const NAME: u32 = 1 << 31;
 impl Person {
     /// Packs an entry; `extra` are the attributes that were asked for beside the realm's own.
     pub fn new(entry: &Entry, extra: &[String]) -> Self {
-        let mut packed = Packed { text: String::new(), ends: Vec::new() };
-        packed.add(&entry.id, 0);
-        packed.add(&entry.username, 0);
-        for text in extra.iter().chain(&entry.filters).chain(&entry.groups) {
-            packed.add(text, 0);
-        }
+        let mut texts: Vec<(&str, u32)> = vec![(&entry.id, 0), (&entry.username, 0)];
+        let lists = extra.iter().chain(&entry.filters).chain(&entry.groups);
+        texts.extend(lists.map(|text| (text.as_str(), 0)));
         for (name, values) in entry.attributes.iter() {
-            packed.add(name, NAME);
-            for value in values {
-                packed.add(value, 0);
-            }
+            texts.push((name, NAME));
+            texts.extend(values.iter().map(|value| (value.as_str(), 0)));
         }
+        // To the byte: what is cut off a larger piece is lost to the allocator.
+        let mut text = String::with_capacity(texts.iter().map(|(text, _)| text.len()).sum());
+        let ends = texts.iter().map(|(next, mark)| {
+            text.push_str(next);
+            u32::try_from(text.len()).unwrap_or(NAME - 1) | mark
+        });
+        let ends: Box<[u32]> = ends.collect();
         let count = |texts: &[String]| u32::try_from(texts.len()).unwrap_or_default();
         Self {
-            text: packed.text.into(),
-            ends: packed.ends.into(),
+            text: text.into(),
+            ends,
             extra: count(extra),
             filters: count(&entry.filters),
             groups: count(&entry.groups),
@@ -126,18 +128,6 @@ impl Person {
             begin = text.end;
             (end & NAME != 0, self.text.get(text).unwrap_or_default())
         })
-    }
-}
-
-struct Packed {
-    text: String,
-    ends: Vec<u32>,
-}
-
-impl Packed {
-    fn add(&mut self, text: &str, mark: u32) {
-        self.text.push_str(text);
-        self.ends.push(u32::try_from(self.text.len()).unwrap_or(NAME - 1) | mark);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values that can be written in more than one way. Each says what it expects in the words of the
 //! language, and none repeats what it found: it could be a password.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use usher_protocol::Password;
 
-use super::Span;
+use super::{HeaderEncoding, Span};
 
 /// A whole number.
 #[derive(Clone, Copy)]
@@ -32,6 +33,9 @@ pub(crate) enum Strings {
     One(String),
     Many(Vec<Spanned<String>>),
 }
+
+/// How headers are encoded: all of them, or each that is named. usher-http reads it.
+pub(crate) struct Encodings;
 
 /// Where a password comes from.
 pub(crate) enum PasswordSource {
@@ -109,6 +113,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
 impl<'de> Deserialize<'de> for Strings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Expecting::new("a string or an array of strings"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Encodings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Expecting::new("a string or a table of strings"))
     }
 }
 
@@ -195,6 +205,17 @@ impl<'de> Made<'de> for Strings {
 
     fn of_list<A: SeqAccess<'de>>(list: A, _: &Expecting<Self>) -> Result<Self, A::Error> {
         Vec::deserialize(SeqAccessDeserializer::new(list)).map(Self::Many)
+    }
+}
+
+impl<'de> Made<'de> for Encodings {
+    fn of_text<E: Error>(text: &str, _: &Expecting<Self>) -> Result<Self, E> {
+        HeaderEncoding::deserialize(StrDeserializer::new(text)).map(|_| Self)
+    }
+
+    fn of_table<A: MapAccess<'de>>(table: A, _: &Expecting<Self>) -> Result<Self, A::Error> {
+        let table = MapAccessDeserializer::new(table);
+        BTreeMap::<String, HeaderEncoding>::deserialize(table).map(|_| Self)
     }
 }
 

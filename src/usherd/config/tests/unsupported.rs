@@ -39,17 +39,6 @@ fn files_of_other_formats_are_refused() {
 }
 
 #[test]
-fn the_http_section_is_refused() {
-    assert_eq!(
-        problems(&format!(
-            "{LOCAL}[http]\nlisten = \"127.0.0.1:9180\"\nchallenge = \"Restricted\"\n\
-             trusted_user_header = \"X-Forwarded-User\"\nheader_encoding = \"percent\"\n"
-        )),
-        "usher.toml:3:1: \"http\" is not supported in this version"
-    );
-}
-
-#[test]
 fn the_whole_language_is_known() {
     let problems = problems(include_str!("everything.toml"));
     assert_eq!(problems + "\n", include_str!("everything.txt"));

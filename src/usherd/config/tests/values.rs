@@ -527,3 +527,20 @@ fn a_realm_without_a_table_header_has_a_place_too() {
         "usher.toml:1:8: [realm.corp] needs a type: \"ldap\" or \"local\""
     );
 }
+
+#[test]
+fn the_table_of_usher_http_is_known_with_its_types() {
+    let http = "[http]\nlisten = \"127.0.0.1:9180\"\nchallenge = \"Restricted\"\n\
+                trusted_user_header = \"X-Forwarded-User\"\npeers = [\"10.0.0.0/8\"]\n";
+    for encoding in ["\"percent\"", "{ X_REMOTE_LASTNAME = \"base64\" }"] {
+        read(&format!("{LOCAL}{http}header_encoding = {encoding}\n")).unwrap();
+    }
+    for (line, told) in [
+        ("listen = 9180", "4:10: wrong type for `listen` in [http]: expected a string"),
+        ("header_encoding = \"latin1\"", "4:19: "),
+        ("socket = \"/run/http.sock\"", "4:1: unknown key `socket`"),
+    ] {
+        let told_of = problems(&format!("{LOCAL}[http]\n{line}\n"));
+        assert!(told_of.starts_with(&format!("usher.toml:{told}")), "{told_of}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Connections to servers that do what no server should, in plain text and under TLS.
 
 mod hostile;
+mod ranges;
 pub(super) mod wire;
 
 use std::time::Duration;

@@ -80,6 +80,11 @@ impl Server {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// Where it listens, as configurations name it.
+    pub(super) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
     pub(super) fn endpoint(&self) -> Endpoint {
         let tls = config::Tls {
             checks: CertificateChecks::Demand,

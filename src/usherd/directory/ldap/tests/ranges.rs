@@ -1,0 +1,71 @@
+//! Attributes that a server sends a part at a time, as Active Directory does.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ldap3::SearchEntry;
+use tokio::time::Instant;
+
+use super::hostile::{Answer, Script, Server, Way};
+use super::well;
+use super::wire::{SEARCH, done, entry};
+use crate::config::{self, Directory};
+use crate::directory::Unavailable;
+use crate::directory::ldap::connection::Search;
+use crate::directory::ldap::eyes::Eyes;
+use crate::directory::ldap::pool::Pool;
+
+/// Answers a search with this part of an attribute.
+fn part(id: u8, name: &str, values: &[&[u8]]) -> Answer {
+    Answer::Send([entry(id, name.as_bytes(), values), done(id)].concat())
+}
+
+/// What one search for an entry finds.
+async fn look(script: impl Script) -> Result<SearchEntry, Unavailable> {
+    let server = Server::start(Way::Plain, script).await;
+    let text = format!(
+        "[realm.corp]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = \"{}\"\n\
+         base_dn = \"dc=example\"\npool = {{ search_lanes = 1 }}\n",
+        server.host()
+    );
+    let loaded = config::parse(&text, Path::new("usher.toml")).unwrap();
+    let Directory::Ldap(settings) = &loaded.settings.realms["corp"].directory else {
+        panic!("not LDAP")
+    };
+    let pool = Pool::open("corp", settings).unwrap();
+    let search = Search::of_entry("uid=a", "(uid=a)", ["memberOf"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let found = Eyes::Account(&pool).search(search, deadline).await;
+    found.map(|mut entries| entries.pop().unwrap())
+}
+
+#[tokio::test]
+async fn all_parts_are_put_together() {
+    // The bind has the first id, and each search the next.
+    let script = |id, op| match (op, id) {
+        (SEARCH, 2) => part(id, "memberOf;range=0-1", &[b"a", b"b"]),
+        (SEARCH, 3) => part(id, "MEMBEROF;Range=2-3", &[b"c", b"d"]),
+        (SEARCH, 4) => part(id, "memberOf;range=4-*", &[b"e"]),
+        _ => well(id, op),
+    };
+    let found = look(script).await.unwrap();
+    assert_eq!(found.attrs.len(), 1);
+    assert_eq!(found.attrs["memberOf"], ["a", "b", "c", "d", "e"]);
+}
+
+#[tokio::test]
+async fn parts_without_an_end_are_an_error() {
+    let nothing = |id, op| match (op, id) {
+        (SEARCH, 2) => part(id, "memberOf;range=0-1", &[b"a", b"b"]),
+        (SEARCH, _) => part(id, "memberOf;range=2-3", &[]),
+        _ => well(id, op),
+    };
+    let told = "2 values of memberOf of uid=a, and not the rest";
+    assert!(look(nothing).await.unwrap_err().message.contains(told));
+    let other = |id, op| match (op, id) {
+        (SEARCH, 2) => part(id, "memberOf;range=0-1", &[b"a", b"b"]),
+        (SEARCH, _) => part(id, "mail", &[b"c"]),
+        _ => well(id, op),
+    };
+    assert!(look(other).await.unwrap_err().message.contains(told));
+}
