@@ -149,7 +149,9 @@ fn names_that_a_client_sends_never_reach_the_application() {
         .replace("/run/usher/usher.sock", "@SOCKET@")
         .replace("http://127.0.0.1:5000", "@BACKEND@");
     let site = Site::start("event", &configuration);
-    assert_eq!(site.alice().header("X-Remote-Email"), Some("alice@example.com"));
+    let page = site.alice();
+    assert_eq!(page.header("X-Remote-Email"), Some("alice@example.com"), "{page:#?}");
+    assert_eq!(page.header("Authorization"), None);
     for name in ["X-Remote-User", "x-remote-email", "X-REMOTE-FIRSTNAME", "X-Remote-Lastname"] {
         let forged = format!("{name}: mallory");
         let page = site.httpd.get("/app", &["--user", "alice:alice-secret", "--header", &forged]);
