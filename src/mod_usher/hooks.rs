@@ -310,7 +310,7 @@ unsafe extern "C" fn fixups(r: *mut request_rec) -> c_int {
     caught(sys::HTTP_INTERNAL_SERVER_ERROR, || {
         let request = Request(r);
         let settings = request.settings();
-        if settings.metadata != Some(true) || request.failed_authentication() {
+        if settings.metadata != Some(true) || request.is_unproven() {
             return sys::DECLINED;
         }
         let Some(user) = request.user() else {
@@ -432,13 +432,12 @@ impl Request {
         std::iter::successors(Some(self.0), from)
     }
 
-    /// Whether this is the page for somebody who did not prove who they are: httpd redirects to an
-    /// error document with the name that was merely claimed.
-    fn failed_authentication(&self) -> bool {
+    /// Whether this is an error document for somebody who perhaps did not prove who they are: httpd
+    /// lends it the name that was claimed. What is missing is only noticed of who was let in.
+    fn is_unproven(&self) -> bool {
         // SAFETY: see `lineage`.
-        self.lineage().map(|request| unsafe { (*request).status }).any(|status| {
-            matches!(status, sys::HTTP_UNAUTHORIZED | sys::HTTP_PROXY_AUTHENTICATION_REQUIRED)
-        })
+        let mut statuses = self.lineage().map(|request| unsafe { (*request).status });
+        statuses.any(|status| status >= sys::HTTP_BAD_REQUEST && status != sys::HTTP_NOT_FOUND)
     }
 
     fn go_on_without(&self, missing: &Missing) -> c_int {

@@ -24,9 +24,6 @@ struct Arguments {
     echo: Option<Address>,
 }
 
-/// Wrong usage or configuration.
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     harden();
@@ -43,7 +40,7 @@ fn run(arguments: Arguments) -> Result<(), (u8, String)> {
     let service = if let Some(address) = arguments.echo {
         Service::Echo(address)
     } else {
-        let config = Config::load(&arguments.config).map_err(|text| (USAGE, text))?;
+        let config = Config::load(&arguments.config).map_err(|text| (2, text))?;
         Service::Shim(Box::new(config))
     };
     if arguments.check { Ok(()) } else { usher_http::run(service).map_err(|text| (1, text)) }

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::{Site, app, example, looked_up};
-use crate::support::daemon::{USERS, write_private};
+use super::{Site, app, authenticated, example, looked_up};
+use crate::support::daemon::{LISTEN, LOCAL, USERS, write_private};
 use crate::support::httpd::MPMS;
 use crate::support::until_true;
 
@@ -107,12 +107,38 @@ fn mod_rewrite_sees_the_environment_and_looks_ahead_without_asking_twice() {
 }
 
 #[test]
-fn the_page_for_somebody_who_gave_a_wrong_password_is_told_of_nobody() {
+fn the_page_for_somebody_who_did_not_prove_who_they_are_is_told_of_nobody() {
     let site = Site::start("event", &looked_up("    ErrorDocument 401 /app/failed"));
     let page = site.httpd.get_as("alice", "wrong", "/app");
     assert!(page.body.starts_with("GET /failed"), "{page:#?}");
     assert_eq!(page.header("X-Remote-User"), Some(""), "{page:#?}");
     assert_eq!(site.questions(), (0, 0, 0));
+}
+
+#[test]
+fn nor_is_the_page_for_somebody_whose_password_nobody_could_check() {
+    let lines = "    Require valid-user\n    ErrorDocument 500 /app/failed";
+    let site = Site::start("event", &authenticated(lines));
+    let access = "socket_mode = \"0666\"\n[access]\nauthenticate = []\n";
+    site.daemon.configure(&format!("{LOCAL}{LISTEN}{access}"));
+    site.daemon.ctl(&["reload"], b"").success();
+    let page = site.httpd.get_as("alice", "wrong", "/app");
+    assert!(page.body.starts_with("GET /failed"), "{page:#?}");
+    assert_eq!(page.header("X-Remote-User"), Some(""), "{page:#?}");
+    assert_eq!(site.questions(), (0, 0, 0));
+}
+
+#[test]
+fn the_page_for_what_is_missing_is_as_any_other() {
+    let configuration = looked_up(
+        "    RewriteEngine On\n    RewriteRule gone - [R=404]\n    \
+                                   ErrorDocument 404 /app/missing",
+    );
+    let site = Site::start("event", &configuration);
+    let page = site.httpd.get_as("alice", "alice-secret", "/app/gone");
+    assert!(page.body.starts_with("GET /missing"), "{page:#?}");
+    assert_eq!(page.header("X-Remote-User"), Some("alice"), "{page:#?}");
+    assert_eq!(site.questions(), (0, 1, 0));
 }
 
 #[test]
@@ -123,7 +149,9 @@ fn names_that_a_client_sends_never_reach_the_application() {
         .replace("/run/usher/usher.sock", "@SOCKET@")
         .replace("http://127.0.0.1:5000", "@BACKEND@");
     let site = Site::start("event", &configuration);
-    assert_eq!(site.alice().header("X-Remote-Email"), Some("alice@example.com"));
+    let page = site.alice();
+    assert_eq!(page.header("X-Remote-Email"), Some("alice@example.com"), "{page:#?}");
+    assert_eq!(page.header("Authorization"), None);
     for name in ["X-Remote-User", "x-remote-email", "X-REMOTE-FIRSTNAME", "X-Remote-Lastname"] {
         let forged = format!("{name}: mallory");
         let page = site.httpd.get("/app", &["--user", "alice:alice-secret", "--header", &forged]);
