@@ -29,6 +29,7 @@ mod failover;
 mod groups;
 mod headers;
 mod hostile;
+mod htpasswd;
 mod http;
 mod ldap;
 mod local;

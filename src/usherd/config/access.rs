@@ -3,6 +3,7 @@
 use nix::unistd::{Gid, Group, Uid, User};
 use toml::Spanned;
 
+use super::nss::found;
 use super::problem::{Fault, Findings};
 use super::raw;
 use super::settings::{Access, Peers};
@@ -39,7 +40,8 @@ fn add_group(name: &str, peers: &mut Peers) -> Result<(), Fault> {
         Some(gid) => Group::from_gid(Gid::from_raw(gid)),
         None => Group::from_name(name),
     };
-    let group = group.map_err(|cause| Fault::new(format!("cannot be looked up: {cause}")))?;
+    let group =
+        found(group).map_err(|cause| Fault::new(format!("cannot be looked up: {cause}")))?;
     if let Some(gid) = group.as_ref().map(|group| group.gid.as_raw()).or(number) {
         peers.gids.insert(gid);
     } else {
@@ -58,7 +60,7 @@ fn user_id(name: &str) -> Result<u32, Fault> {
     if let Some(uid) = number(name) {
         return Ok(Uid::from_raw(uid).as_raw());
     }
-    match User::from_name(name) {
+    match found(User::from_name(name)) {
         Ok(Some(user)) => Ok(user.uid.as_raw()),
         Ok(None) => Err(Fault::new(format!("names a user that does not exist: {name:?}"))
             .hint("write \"@NAME\" for a group")),

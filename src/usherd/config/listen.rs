@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::unistd::Group;
 use toml::Spanned;
 
+use super::nss::found;
 use super::problem::{Fault, Findings};
 use super::settings::Listen;
 use super::{Surroundings, raw, units};
@@ -78,7 +79,7 @@ fn mode(text: &str) -> Result<u32, Fault> {
 }
 
 fn group_id(name: &str) -> Result<(String, u32), Fault> {
-    match Group::from_name(name) {
+    match found(Group::from_name(name)) {
         Ok(Some(group)) => Ok((name.to_owned(), group.gid.as_raw())),
         Ok(None) => Err(Fault::new(format!("names a group that does not exist: {name:?}"))),
         Err(cause) => Err(Fault::new(format!("cannot be looked up: {cause}"))),

@@ -16,6 +16,7 @@ mod ldap;
 mod listen;
 mod metadata;
 mod name;
+mod nss;
 mod print;
 mod problem;
 mod raw;
@@ -34,6 +35,7 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 pub use filter::Filter;
+pub use nss::found;
 pub use print::print;
 pub use problem::ConfigError;
 pub use rule::{Rule, Test};

@@ -62,7 +62,10 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
     let table = format!("realm.{name}");
     writeln!(out, "\n[{table}]\ntype = {}", text(realm.directory.kind()))?;
     match &realm.directory {
-        Directory::Local(local) => writeln!(out, "file = {}", text(local.file.display()))?,
+        Directory::Local(local) => {
+            let file = text(local.file.display());
+            writeln!(out, "file = {file}\nformat = \"{}\"", local.format.word())?;
+        }
         Directory::Ldap(directory) => ldap(out, directory)?,
     }
     let strip = match realm.usernames.strip {

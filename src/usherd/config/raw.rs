@@ -107,7 +107,7 @@ table! {
         cache: Cache,
         shield: Shield,
         file: String,
-        format: Word<Format>,
+        format: Word<settings::Format>,
         service: String,
         realms: Strings,
         on_unavailable: Word<OnUnavailable>,
@@ -222,11 +222,6 @@ words! {
 words! {
     /// `referrals`
     Referrals { Ignore = "ignore", Follow = "follow", }
-}
-
-words! {
-    /// `format`
-    Format { Usher = "usher", Htpasswd = "htpasswd", }
 }
 
 words! {

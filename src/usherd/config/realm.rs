@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
 use super::rule::{Rule, Test};
-use super::settings::{Case, Directory, Local, Realm, StripDomain, Usernames};
+use super::settings::{Case, Directory, Format, Local, Realm, StripDomain, Usernames};
 use super::unsupported::Supported;
 use super::{Surroundings, cache, ldap, metadata, name, unsupported};
 
@@ -81,7 +81,7 @@ fn realm<'a>(
         Supported::Ldap => {
             ldap::ldap(realm, around, findings).map(|ldap| Directory::Ldap(ldap.into()))
         }
-        Supported::Local => Some(Directory::Local(local(raw, around, findings))),
+        Supported::Local => local(realm, around, findings).map(Directory::Local),
     };
     let rules = rules(kind, raw, findings);
     let metadata = metadata::metadata(raw, findings);
@@ -133,9 +133,20 @@ fn refuse_keys_of_others(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'
     }
 }
 
-fn local(raw: &raw::Realm, around: &Surroundings, findings: &mut Findings<'_>) -> Local {
-    let default = "/etc/usher/users.toml".into();
-    Local { file: findings.read("file", &raw.file, default, |path| around.path(path)) }
+fn local(realm: &Named<'_>, around: &Surroundings, findings: &mut Findings<'_>) -> Option<Local> {
+    let raw = realm.raw;
+    let format = word(raw.format.as_ref(), Format::Usher);
+    let file = match format {
+        Format::Usher => {
+            let default = "/etc/usher/users.toml".into();
+            findings.read("file", &raw.file, default, |path| around.path(path))
+        }
+        Format::Htpasswd => {
+            let (at, path) = realm.required("file", raw.file.as_ref(), findings)?;
+            findings.take("file", at, around.path(path))?
+        }
+    };
+    Some(Local { file, format })
 }
 
 fn usernames<'a>(

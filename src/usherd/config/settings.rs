@@ -202,6 +202,28 @@ impl Directory {
 pub struct Local {
     /// The file of users, absolute.
     pub file: PathBuf,
+    /// How it is written.
+    pub format: Format,
+}
+
+/// `format`: how a file of users is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// `users.toml`.
+    Usher,
+    /// As htpasswd(1) of Apache httpd writes it.
+    Htpasswd,
+}
+
+impl Format {
+    /// The word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Usher => "usher",
+            Self::Htpasswd => "htpasswd",
+        }
+    }
 }
 
 /// `type = "ldap"`.

@@ -5,11 +5,10 @@
 use toml::Spanned;
 
 use super::problem::{Fault, Findings};
-use super::raw::{self, Format, Kind, Referrals, Word};
+use super::raw::{self, Kind, Referrals, Word};
 
 /// Values that are refused, with their spelling.
 const REFERRALS: [(Referrals, &str); 1] = [(Referrals::Follow, "follow")];
-const FORMATS: [(Format, &str); 1] = [(Format::Htpasswd, "htpasswd")];
 
 /// The message.
 pub(super) fn told(what: &str) -> String {
@@ -19,7 +18,6 @@ pub(super) fn told(what: &str) -> String {
 /// Refuses what a realm may not ask for.
 pub(super) fn in_realm(realm: &raw::Realm, findings: &mut Findings<'_>) {
     words("referrals", realm.referrals.as_ref(), &REFERRALS, findings);
-    words("format", realm.format.as_ref(), &FORMATS, findings);
 }
 
 /// The types of realm that can be built.

@@ -112,7 +112,7 @@ impl Unavailable {
 /// A text for people.
 pub fn check(realm: &config::Realm) -> Result<(), String> {
     match &realm.directory {
-        config::Directory::Local(local) => local::check(local, realm.usernames.case),
+        config::Directory::Local(local) => local::check(local, realm.usernames.case).map(drop),
         config::Directory::Ldap(_) => Ok(()),
     }
 }
@@ -133,8 +133,10 @@ pub async fn walk(realm: &config::Realm) -> Vec<Walk> {
     match &realm.directory {
         config::Directory::Ldap(ldap) => ldap::walk(&realm.name, ldap).await,
         config::Directory::Local(local) => {
-            let outcome = local::check(local, realm.usernames.case);
-            let steps = vec!["read".to_owned()];
+            let (steps, outcome) = match local::check(local, realm.usernames.case) {
+                Ok(steps) => (steps, Ok(())),
+                Err(error) => (Vec::new(), Err(error)),
+            };
             vec![Walk { name: local.file.display().to_string(), steps, outcome }]
         }
     }

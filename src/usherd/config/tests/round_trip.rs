@@ -85,6 +85,7 @@ fn the_example_prints_as_it_works() {
 fn whatever_is_printed_reads_as_the_same() {
     for text in [
         LOCAL.to_owned(),
+        format!("{LOCAL}file = \"users.htpasswd\"\nformat = \"htpasswd\"\n"),
         CORP.to_owned(),
         format!("{CORP}account = \"a\"\npassword = \"********\"\nfilter = \"cn=\\\\5c'\\\"é\"\n"),
         "[realm.\"a.b\"]\ntype = \"local\"\nstrip_domain = \"any\"\ncase = \"keep\"\n".to_owned(),

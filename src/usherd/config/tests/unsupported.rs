@@ -31,14 +31,6 @@ fn each_type_of_realm_that_cannot_be_honoured_is_refused() {
 }
 
 #[test]
-fn files_of_other_formats_are_refused() {
-    assert_eq!(
-        problems(&format!("{LOCAL}format = \"htpasswd\"\n")),
-        "usher.toml:3:10: format \"htpasswd\" is not supported in this version"
-    );
-}
-
-#[test]
 fn the_whole_language_is_known() {
     let problems = problems(include_str!("everything.toml"));
     assert_eq!(problems + "\n", include_str!("everything.txt"));

@@ -1,9 +1,10 @@
 //! Users in a file of ours: the embedded directory.
 
 mod hash;
+mod htpasswd;
+mod md5_crypt;
 mod users;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,25 +35,44 @@ pub(super) struct Local {
 
 struct Shared {
     realm: String,
-    file: PathBuf,
+    settings: config::Local,
     case: Case,
     users: ArcSwap<Users>,
     generation: AtomicU64,
     problem: Mutex<Option<String>>,
 }
 
-/// Whether the file can be used.
-pub(super) fn check(settings: &config::Local, case: Case) -> Result<(), String> {
-    Users::read(&settings.file, case).map(drop)
+/// How many users the file has, and what should be known of them; or why it cannot be used.
+pub(super) fn check(settings: &config::Local, case: Case) -> Result<Vec<String>, String> {
+    let users = Users::read(settings, case)?;
+    Ok([format!("read {} users", users.len())].into_iter().chain(warning(&users)).collect())
+}
+
+/// What an administrator should do something about.
+fn warning(users: &Users) -> Option<String> {
+    const MOST: usize = 5;
+    let weak = users.weak();
+    let more = if weak.len() > MOST { " and others" } else { "" };
+    let first = weak.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
+    (!weak.is_empty()).then(|| {
+        format!(
+            "{} passwords are kept by MD5 or SHA-1, which whoever reads the file soon undoes: \
+             {first}{more}",
+            weak.len()
+        )
+    })
 }
 
 impl Local {
     pub(super) fn open(realm: &str, settings: &config::Local, case: Case) -> Result<Self, String> {
         let stamp = Stamp::of(&settings.file);
-        let users = Users::read(&settings.file, case)?;
+        let users = Users::read(settings, case)?;
+        if let Some(warning) = warning(&users) {
+            tracing::warn!(realm, "{warning}");
+        }
         let shared = Arc::new(Shared {
             realm: realm.to_owned(),
-            file: settings.file.clone(),
+            settings: settings.clone(),
             case,
             users: ArcSwap::from_pointee(users),
             generation: AtomicU64::new(0),
@@ -166,17 +186,20 @@ async fn watch(shared: Arc<Shared>, mut seen: Stamp) {
 
 impl Shared {
     fn look(&self, seen: Stamp) -> Stamp {
-        let stamp = Stamp::of(&self.file);
+        let stamp = Stamp::of(&self.settings.file);
         if stamp == seen {
             return stamp;
         }
-        let problem = match Users::read(&self.file, self.case) {
+        let problem = match Users::read(&self.settings, self.case) {
             Ok(users) => {
                 tracing::info!(
                     realm = self.realm,
                     users = users.len(),
                     "read the users file again"
                 );
+                if let Some(warning) = warning(&users) {
+                    tracing::warn!(realm = self.realm, "{warning}");
+                }
                 self.users.store(Arc::new(users));
                 self.generation.fetch_add(1, Ordering::Release);
                 None

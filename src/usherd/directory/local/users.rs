@@ -1,4 +1,4 @@
-//! `users.toml`: what stands in it, and when it changed.
+//! The users of a file, what stands in a `users.toml`, and when a file changed.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,8 @@ use serde::Deserialize;
 use usher_protocol::Reason;
 
 use super::hash::Hash;
-use crate::config::Case;
+use super::htpasswd;
+use crate::config::{self, Case, Format};
 use crate::directory::{Attributes, Entry, Found};
 
 /// The users of one file.
@@ -57,30 +58,36 @@ enum Values {
 }
 
 impl Users {
-    pub(super) fn read(path: &Path, case: Case) -> Result<Self, String> {
-        let at = |error: &dyn std::fmt::Display| format!("users file {}: {error}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
-        Self::parse(&text, case).map_err(|error| at(&error))
+    pub(super) fn read(local: &config::Local, case: Case) -> Result<Self, String> {
+        let at =
+            |error: &dyn std::fmt::Display| format!("users file {}: {error}", local.file.display());
+        let text = std::fs::read_to_string(&local.file).map_err(|error| at(&error))?;
+        let users = match local.format {
+            Format::Usher => parse(&text),
+            Format::Htpasswd => htpasswd::parse(&text),
+        };
+        Ok(Self::new(users.map_err(|error| at(&error))?, case))
     }
 
-    fn parse(text: &str, case: Case) -> Result<Self, String> {
-        // Only the message: the source line that the full text quotes may hold a password.
-        let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().and_then(|span| text.get(..span.start));
-            let line = line.map_or(1, |before| before.matches('\n').count() + 1);
-            format!("line {line}: {}", error.message())
-        })?;
+    fn new(users: Vec<User>, case: Case) -> Self {
         let mut by_login: BTreeMap<String, Vec<Arc<User>>> = BTreeMap::new();
-        for (name, line) in file.user {
-            let user = User::new(&name, line)?;
-            by_login.entry(login(&name, case)).or_default().push(Arc::new(user));
+        for user in users {
+            by_login.entry(login(&user.entry.id, case)).or_default().push(Arc::new(user));
         }
-        let decoy = by_login.values().flatten().next().map(|user| Arc::clone(&user.hash));
-        Ok(Self { by_login, decoy, case })
+        // Whoever is not there must not be told of by a fast answer.
+        let slowest = by_login.values().flatten().max_by_key(|user| user.hash.cost());
+        let decoy = slowest.map(|user| Arc::clone(&user.hash));
+        Self { by_login, decoy, case }
     }
 
     pub(super) fn len(&self) -> usize {
         self.by_login.values().map(Vec::len).sum()
+    }
+
+    /// The names of those whose passwords are kept in a weak way.
+    pub(super) fn weak(&self) -> Vec<&str> {
+        let weak = self.by_login.values().flatten().filter(|user| user.hash.is_weak());
+        weak.map(|user| user.entry.id.as_str()).collect()
     }
 
     /// The one entry of a login, which the realm has already put in the right case.
@@ -103,10 +110,30 @@ impl Users {
     }
 }
 
+/// The users of a `users.toml`.
+fn parse(text: &str) -> Result<Vec<User>, String> {
+    // Only the message: the source line that the full text quotes may hold a password.
+    let file: File = toml::from_str(text).map_err(|error| {
+        let line = error.span().and_then(|span| text.get(..span.start));
+        let line = line.map_or(1, |before| before.matches('\n').count() + 1);
+        format!("line {line}: {}", error.message())
+    })?;
+    file.user.into_iter().map(|(name, line)| User::of_table(&name, line)).collect()
+}
+
 impl User {
-    fn new(name: &str, line: Line) -> Result<Self, String> {
-        let hash = Hash::parse(&line.password)
-            .map_err(|error| format!("the password of [user.{name}] {error}"))?;
+    /// A user of whom no more than a name and a password is known.
+    pub(super) fn new(name: &str, hash: Hash) -> Self {
+        let (id, username) = (name.to_owned(), name.to_owned());
+        Self { hash: Arc::new(hash), entry: Entry { id, username, ..Entry::default() } }
+    }
+
+    fn of_table(name: &str, line: Line) -> Result<Self, String> {
+        let hash = Hash::parse(&line.password).map_err(|error| {
+            format!(
+                "the password of [user.{name}] {error}; `usherctl hash-password` makes one that is"
+            )
+        })?;
         let mut attributes = Attributes::default();
         // The file's words, and the names that LDAP has for them: metadata may use either.
         for (ours, ldap, value) in [
@@ -125,11 +152,11 @@ impl User {
                 Values::Several(values) => attributes.add(&attribute, values),
             }
         }
-        let (id, username) = (name.to_owned(), name.to_owned());
-        let barred = line.disabled.then_some(Reason::AccountDisabled);
-        let groups = line.groups;
-        let entry = Entry { id, username, attributes, groups, barred, ..Entry::default() };
-        Ok(Self { hash: Arc::new(hash), entry })
+        let mut user = Self::new(name, hash);
+        user.entry.attributes = attributes;
+        user.entry.groups = line.groups;
+        user.entry.barred = line.disabled.then_some(Reason::AccountDisabled);
+        Ok(user)
     }
 }
 

@@ -1,11 +1,12 @@
-use super::Users;
+use super::{Users, parse};
 use crate::config::Case;
 use crate::directory::Found;
 
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuLxkMLbEkFzn5XkqFpHTNjdkXm6XZ9o.";
 
 fn users(text: &str, case: Case) -> Result<Users, String> {
-    Users::parse(&text.replace("HASH", &format!("password = \"{HASH}\"")), case)
+    let users = parse(&text.replace("HASH", &format!("password = \"{HASH}\"")))?;
+    Ok(Users::new(users, case))
 }
 
 #[test]
@@ -32,15 +33,19 @@ fn names_that_differ_by_case_alone_are_several_unless_case_is_kept() {
 }
 
 #[test]
+fn the_decoy_is_the_slowest_hash() {
+    let text =
+        format!("[user.alice]\nHASH\n[user.bob]\npassword = '{}'\n", HASH.replace("04", "05"));
+    let decoy = users(&text, Case::Lower).expect("reads").decoy().expect("one");
+    assert_eq!(decoy.cost(), 2 * super::Hash::parse(HASH).expect("known").cost());
+}
+
+#[test]
 fn errors_name_the_place_and_never_quote_the_file() {
-    let Err(error) = Users::parse("[user.a]\npassword = \"s3cret\n", Case::Lower) else {
-        panic!("accepted")
-    };
+    let Err(error) = parse("[user.a]\npassword = \"s3cret\n") else { panic!("accepted") };
     assert!(error.starts_with("line 2:"), "{error}");
     assert!(!error.contains("s3cret"), "{error}");
-    let Err(error) = Users::parse("[user.a]\npassword = \"s3cret\"\n", Case::Lower) else {
-        panic!("accepted")
-    };
+    let Err(error) = parse("[user.a]\npassword = \"s3cret\"\n") else { panic!("accepted") };
     assert!(error.contains("[user.a] is not a password string"), "{error}");
     assert!(!error.contains("s3cret"), "{error}");
 }
