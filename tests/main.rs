@@ -19,6 +19,7 @@ mod access;
 mod active_directory;
 mod apache;
 mod architecture;
+mod bench;
 mod cache;
 mod check;
 mod check_proxy;

@@ -66,9 +66,14 @@ impl Client {
     }
 }
 
+/// A connection for those who put several questions at once. [`Client`] needs no help with this.
+///
 /// `std`'s connect has no time-out and waits for as long as the listener's queue is full; Linux
 /// honours the send time-out if it is set before.
-fn connect(path: &Path, deadline: Instant) -> Result<UnixStream, ClientError> {
+///
+/// # Errors
+/// [`ClientError::Connect`] and [`ClientError::Deadline`].
+pub fn connect(path: &Path, deadline: Instant) -> Result<UnixStream, ClientError> {
     let failed = |error| ClientError::Connect(path.to_path_buf(), error);
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
     socket.set_write_timeout(Some(left(deadline)?)).map_err(failed)?;

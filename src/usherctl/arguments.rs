@@ -105,6 +105,10 @@ pub(crate) enum Command {
     /// In the application's place, `usher-http --echo` shows what reaches it. Every spelling of
     /// each header is sent through the proxy, and those that arrive are told.
     CheckProxy(CheckProxy),
+    /// Put load on the daemon's socket and tell how fast it answers
+    ///
+    /// Passwords come as for authenticate, or from a file of users.
+    Bench(Bench),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -167,6 +171,37 @@ pub(crate) struct CheckProxy {
     #[arg(long, value_name = "NAME", value_parser = name)]
     #[arg(default_values = USUAL)]
     pub(crate) header: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whom").required(true))]
+pub(crate) struct Bench {
+    /// How many connections to ask over at once
+    #[arg(long, value_name = "N", default_value = "16")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) connections: u32,
+    /// How many questions to have under way on each connection
+    #[arg(long, value_name = "K", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) in_flight: u32,
+    /// How long to ask, such as 500ms, 5s or 1m [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "requests")]
+    pub(crate) duration: Option<Duration>,
+    /// How many questions to ask in all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// Ask who the users are, without passwords
+    #[arg(long)]
+    pub(crate) lookup: bool,
+    /// The realm to ask; without it, the one that the user's domain names, else the default
+    #[arg(long, value_name = "REALM")]
+    pub(crate) realm: Option<String>,
+    /// Ask about those in this file, a user and a password a line, separated by one space; -: standard input
+    #[arg(long, value_name = "FILE", group = "whom", value_hint = ValueHint::FilePath)]
+    pub(crate) users: Option<PathBuf>,
+    /// Ask about this user; the password is asked for, or read as one line of standard input
+    #[arg(long, value_name = "USER", group = "whom")]
+    pub(crate) user: Option<String>,
 }
 
 /// What usherd tells of a user where its configuration does not say.

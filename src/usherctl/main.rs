@@ -8,6 +8,7 @@
 mod admin;
 mod arguments;
 mod ask;
+mod bench;
 mod check;
 mod check_proxy;
 mod escape;
@@ -57,6 +58,7 @@ fn run(cli: &Cli) -> Report {
         Command::HashPassword { scheme } => hash::run(*scheme),
         Command::CheckProxy(asked) => check_proxy::run(&cli.global, asked),
         Command::Snippet(asked) => snippet::run(&cli.global.socket, asked),
+        Command::Bench(asked) => bench::run(&cli.global, asked),
         Command::Completions { shell } => completions(*shell),
     }
 }
