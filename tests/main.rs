@@ -31,6 +31,7 @@ mod headers;
 mod hostile;
 mod htpasswd;
 mod http;
+mod import;
 mod ldap;
 mod local;
 mod manual;

@@ -109,6 +109,10 @@ pub(crate) enum Command {
     ///
     /// Passwords come as for authenticate, or from a file of users.
     Bench(Bench),
+    /// Print the realm that an existing configuration describes
+    ///
+    /// It is a whole configuration, with a comment for each thing that has no equal.
+    Import(Import),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -158,6 +162,46 @@ pub(crate) struct Snippet {
     #[arg(long, value_name = "NAME", value_parser = name)]
     #[arg(default_values = USUAL)]
     pub(crate) header: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Whose configuration it is
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: Kind,
+    /// The configuration; - is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Write passwords into new files in this folder, and their names into the output
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) secrets: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// A database of Kallithea, a dump of its table settings, or its .ini
+    Kallithea,
+    /// A configuration of httpd with mod_authnz_ldap
+    Apache,
+    /// A configuration of nginx with the module nginx-auth-ldap
+    NginxAuthLdap,
+    /// sssd.conf
+    Sssd,
+    /// saslauthd.conf
+    Saslauthd,
+}
+
+impl Kind {
+    /// The word on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Kallithea => "kallithea",
+            Self::Apache => "apache",
+            Self::NginxAuthLdap => "nginx-auth-ldap",
+            Self::Sssd => "sssd",
+            Self::Saslauthd => "saslauthd",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

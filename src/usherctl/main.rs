@@ -13,6 +13,7 @@ mod check;
 mod check_proxy;
 mod escape;
 mod hash;
+mod import;
 mod report;
 mod secret;
 mod snippet;
@@ -57,6 +58,7 @@ fn run(cli: &Cli) -> Report {
         Command::Check { file } => check::run(&cli.global, file),
         Command::HashPassword { scheme } => hash::run(*scheme),
         Command::CheckProxy(asked) => check_proxy::run(&cli.global, asked),
+        Command::Import(asked) => import::run(asked),
         Command::Snippet(asked) => snippet::run(&cli.global.socket, asked),
         Command::Bench(asked) => bench::run(&cli.global, asked),
         Command::Completions { shell } => completions(*shell),
