@@ -15,8 +15,17 @@ use crate::support::repository;
 const LANGUAGE: &str = "usher-protocol";
 
 /// The rooms of usherd in the order in which a request meets them.
-const ROOMS: [&str; 8] =
-    ["listener", "session", "control", "realm", "cache", "directory", "config", "telemetry"];
+const ROOMS: [&str; 9] = [
+    "listener",
+    "saslauthd",
+    "session",
+    "control",
+    "realm",
+    "cache",
+    "directory",
+    "config",
+    "telemetry",
+];
 
 /// Where else `unsafe` would have to stand: the module for Apache is called by C.
 const UNSAFE: [&str; 2] = ["src/mod_usher/hooks.rs", "src/mod_usher/sys.rs"];

@@ -41,6 +41,7 @@ mod policy;
 mod protocol;
 mod proxies;
 mod reload;
+mod saslauthd;
 mod search;
 mod shield;
 mod sockets;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use usher_protocol::{Reply, Status};
 
-use crate::config::{Access, Listen, Settings};
+use crate::config::{Access, Listen, Saslauthd, Settings};
 use crate::realm::Realms;
 use crate::telemetry::{Counters, Seldom};
 
@@ -31,6 +31,8 @@ pub struct Rules {
     pub access: Access,
     /// The limits. Changed socket paths count from the next start.
     pub listen: Listen,
+    /// What the words of saslauthd's clients mean.
+    pub saslauthd: Option<Saslauthd>,
     /// Whom to ask.
     pub realms: Realms,
     since: Instant,
@@ -120,6 +122,7 @@ fn outcome(done: Result<String, String>) -> Reply {
 impl Rules {
     fn new(settings: &Settings, realms: Realms, since: Instant) -> Self {
         let (access, listen) = (settings.access.clone(), settings.listen.clone());
-        Self { access, listen, realms, since }
+        let saslauthd = settings.saslauthd.clone();
+        Self { access, listen, saslauthd, realms, since }
     }
 }

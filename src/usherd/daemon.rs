@@ -37,7 +37,7 @@ impl Daemon {
     pub fn start(file: &Path, settings: &Settings) -> Result<Self, String> {
         let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
             .map_err(|error| format!("cannot receive signals: {error}"))?;
-        let sockets = Sockets::open(&settings.listen)?;
+        let sockets = Sockets::open(&settings.listen, settings.saslauthd.as_ref())?;
         let realms = Realms::open(settings, None)?;
         let (control, reloads) = Control::new(settings, realms, Instant::now());
         let control = Arc::new(control);
@@ -105,15 +105,20 @@ async fn try_reload(file: &Path, control: &Control) -> Result<String, String> {
     }
     let before = control.rules();
     let realms = Realms::open(&settings, Some(&before.realms))?;
-    let sockets = |listen: &config::Listen| {
+    let sockets = |listen: &config::Listen, saslauthd: Option<&config::Saslauthd>| {
         (
             listen.socket.clone(),
             listen.admin_socket.clone(),
             listen.socket_mode,
             listen.socket_group.clone(),
+            // What their words mean counts at once.
+            saslauthd.map(|it| {
+                (it.socket.clone(), it.socket_mode, it.socket_group.clone(), it.max_connections)
+            }),
         )
     };
-    let moved = sockets(&before.listen) != sockets(&settings.listen);
+    let moved = sockets(&before.listen, before.saslauthd.as_ref())
+        != sockets(&settings.listen, settings.saslauthd.as_ref());
     control.replace(&settings, realms, Instant::now());
     let more = if moved { "; changed sockets take effect at the next start" } else { "" };
     Ok(format!("read {} again{more}", file.display()))

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! listener   who stands at the door, and is there room?
+//! saslauthd  a connection of saslauthd's clients: one question in its words
 //! session    one connection: frame in, answer out, by the deadline; may this peer ask this?
 //! control    what the whole daemon shares; what the admin socket may ask
 //! realm      policy: the steps of the road, composed in one place
@@ -19,6 +20,8 @@ pub mod demo;
 pub mod daemon;
 
 pub mod listener;
+
+pub mod saslauthd;
 
 pub mod session;
 

@@ -61,7 +61,7 @@ pub(super) fn listen(
     listen
 }
 
-fn socket_path(text: &str, around: &Surroundings) -> Result<PathBuf, Fault> {
+pub(super) fn socket_path(text: &str, around: &Surroundings) -> Result<PathBuf, Fault> {
     let path = around.path(text)?;
     if path.as_os_str().len() > MAX_SOCKET_PATH {
         return Err(Fault::new(format!(
@@ -71,14 +71,14 @@ fn socket_path(text: &str, around: &Surroundings) -> Result<PathBuf, Fault> {
     Ok(path)
 }
 
-fn mode(text: &str) -> Result<u32, Fault> {
+pub(super) fn mode(text: &str) -> Result<u32, Fault> {
     let digits = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
     u32::from_str_radix(text, 8).ok().filter(|mode| digits && *mode <= 0o777).ok_or_else(|| {
         Fault::new(format!("is not a set of permissions: {text:?}")).hint("write \"0660\"")
     })
 }
 
-fn group_id(name: &str) -> Result<(String, u32), Fault> {
+pub(super) fn group_id(name: &str) -> Result<(String, u32), Fault> {
     match found(Group::from_name(name)) {
         Ok(Some(group)) => Ok((name.to_owned(), group.gid.as_raw())),
         Ok(None) => Err(Fault::new(format!("names a group that does not exist: {name:?}"))),

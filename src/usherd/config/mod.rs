@@ -22,6 +22,7 @@ mod problem;
 mod raw;
 mod realm;
 mod rule;
+mod saslauthd;
 mod secret;
 mod settings;
 mod suggest;
@@ -86,8 +87,10 @@ fn settings(file: &raw::File, around: &Surroundings, findings: &mut Findings<'_>
     let listen = file.listen.as_ref().map(Spanned::get_ref);
     let access = file.access.as_ref().map(Spanned::get_ref);
     let realms = file.realm.as_ref().map(Spanned::get_ref);
+    let saslauthd = file.saslauthd.as_ref();
     Settings {
         default_realm: default_realm(file, findings),
+        saslauthd: saslauthd.map(|given| saslauthd::saslauthd(given, file, around, findings)),
         listen: listen::listen(listen.unwrap_or(&raw::Listen::default()), around, findings),
         access: access::access(access.unwrap_or(&raw::Access::default()), findings),
         realms: realm::realms(realms.unwrap_or(&Default::default()), around, findings),

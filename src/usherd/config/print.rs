@@ -7,8 +7,8 @@ use toml::Value;
 
 use super::settings::{
     Account, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Host, Ldap, Listen,
-    Metadata, MetadataValue, Origin, Peers, Pool, Realm, Scope, Security, Settings, Shield,
-    StripDomain, Tls, Users,
+    Metadata, MetadataValue, Origin, Peers, Pool, Realm, Saslauthd, Scope, Security, Settings,
+    Shield, StripDomain, Tls, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -33,7 +33,26 @@ fn file(out: &mut String, settings: &Settings) -> fmt::Result {
         peers(out, "authenticate", settings.access.authenticate.as_ref())?;
         peers(out, "lookup", settings.access.lookup.as_ref())?;
     }
+    if let Some(settings) = &settings.saslauthd {
+        saslauthd(out, settings)?;
+    }
     settings.realms.values().try_for_each(|one| realm(out, one))
+}
+
+fn saslauthd(out: &mut String, saslauthd: &Saslauthd) -> fmt::Result {
+    writeln!(out, "\n[saslauthd]")?;
+    writeln!(out, "socket = {}", text(saslauthd.socket.display()))?;
+    writeln!(out, "socket_mode = \"{:04o}\"", saslauthd.socket_mode)?;
+    if let Some((group, _)) = &saslauthd.socket_group {
+        writeln!(out, "socket_group = {}", text(group))?;
+    }
+    writeln!(out, "max_connections = {}", saslauthd.max_connections)?;
+    writeln!(out, "combine_realm = {}", saslauthd.combine_realm)?;
+    for (key, names) in [("realms", &saslauthd.realms), ("services", &saslauthd.services)] {
+        let names = names.iter().map(|(name, realm)| format!("{} = {}", text(name), text(realm)));
+        writeln!(out, "{key} = {{ {} }}", names.collect::<Vec<_>>().join(", "))?;
+    }
+    Ok(())
 }
 
 fn listen(out: &mut String, listen: &Listen) -> fmt::Result {

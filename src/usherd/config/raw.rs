@@ -46,6 +46,7 @@ table! {
         default_realm: String,
         listen: Listen,
         access: Access,
+        saslauthd: Saslauthd,
         realm: BTreeMap<Spanned<String>, Spanned<Realm>>,
         http: Http,
     }
@@ -69,6 +70,19 @@ table! {
     Access {
         authenticate: Vec<Spanned<Peer>>,
         lookup: Vec<Spanned<Peer>>,
+    }
+}
+
+table! {
+    /// `[saslauthd]`
+    Saslauthd {
+        socket: String,
+        socket_mode: String,
+        socket_group: String,
+        max_connections: Whole,
+        combine_realm: bool,
+        realms: BTreeMap<Spanned<String>, Spanned<String>>,
+        services: BTreeMap<Spanned<String>, Spanned<String>>,
     }
 }
 

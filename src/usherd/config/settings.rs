@@ -23,6 +23,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Who may ask.
     pub access: Access,
+    /// Where the clients of saslauthd ask, if they do.
+    pub saslauthd: Option<Saslauthd>,
     /// The realms by name; at least one.
     pub realms: BTreeMap<String, Arc<Realm>>,
 }
@@ -64,6 +66,39 @@ pub struct Peers {
     pub uids: BTreeSet<u32>,
     /// The groups, for peers whose primary group it is.
     pub gids: BTreeSet<u32>,
+}
+
+/// `[saslauthd]`: the socket of saslauthd, and what its clients' words mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saslauthd {
+    /// Where requests come in.
+    pub socket: PathBuf,
+    /// Permission bits of the socket.
+    pub socket_mode: u32,
+    /// The group that owns the socket, with its id; none: the daemon's own.
+    pub socket_group: Option<(String, u32)>,
+    /// Most connections at once; each is one request.
+    pub max_connections: usize,
+    /// Whether a request's realm is the domain of its user.
+    pub combine_realm: bool,
+    /// Realms of ours for those that requests name, in lower case.
+    pub realms: BTreeMap<String, String>,
+    /// Realms of ours for services, where the request's realm does not say.
+    pub services: BTreeMap<String, String>,
+}
+
+impl Default for Saslauthd {
+    fn default() -> Self {
+        Self {
+            socket: "/run/saslauthd/mux".into(),
+            socket_mode: 0o660,
+            socket_group: None,
+            max_connections: 256,
+            combine_realm: true,
+            realms: BTreeMap::new(),
+            services: BTreeMap::new(),
+        }
+    }
 }
 
 /// `[realm.NAME]`.

@@ -2,6 +2,7 @@
 
 mod files;
 mod round_trip;
+mod saslauthd;
 mod suggestions;
 mod tls;
 mod unsupported;

@@ -8,13 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use usher_protocol::{Answer, Reason, Refusal, Reply, Verdict, frame};
 
 use crate::control::Control;
+use crate::saslauthd;
 use crate::session::{self, Peer, Seat};
 
 pub use sockets::Sockets;
@@ -22,20 +25,35 @@ pub use sockets::Sockets;
 /// The connections there are.
 type Seats = Arc<Mutex<HashMap<u64, Arc<Seat>>>>;
 
-/// Accepts connections on both sockets until `stop`, and returns when the last one has ended.
+/// Where a connection came in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entrance {
+    Public,
+    Admin,
+    Saslauthd,
+}
+
+/// Accepts connections on all sockets until `stop`, and returns when the last one has ended.
 pub async fn run(sockets: Sockets, control: Arc<Control>, stop: CancellationToken) {
-    let door = Door { seats: Seats::default(), control, stop, sessions: TaskTracker::new() };
+    let door = Door {
+        seats: Seats::default(),
+        questions: Arc::new(Semaphore::new(most_questions(&control))),
+        control,
+        stop,
+        sessions: TaskTracker::new(),
+    };
     let mut next = 0;
     loop {
-        let (accepted, admin) = tokio::select! {
+        let (accepted, entrance) = tokio::select! {
             () = door.stop.cancelled() => break,
-            accepted = sockets.public.accept() => (accepted, false),
-            accepted = sockets.admin.accept() => (accepted, true),
+            accepted = sockets.public.accept() => (accepted, Entrance::Public),
+            accepted = sockets.admin.accept() => (accepted, Entrance::Admin),
+            accepted = accept(sockets.saslauthd.as_ref()) => (accepted, Entrance::Saslauthd),
         };
         match accepted {
             Ok((stream, _)) => {
                 next += 1;
-                door.admit(next, stream, admin);
+                door.admit(next, stream, entrance);
             }
             Err(error) => door.pause(&error).await,
         }
@@ -46,19 +64,37 @@ pub async fn run(sockets: Sockets, control: Arc<Control>, stop: CancellationToke
     door.sessions.wait().await;
 }
 
+fn most_questions(control: &Control) -> usize {
+    control.rules().saslauthd.clone().unwrap_or_default().max_connections
+}
+
+/// A socket that is not there has no connections.
+async fn accept(listener: Option<&Listener>) -> io::Result<(UnixStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Door {
     seats: Seats,
+    /// For the connections of saslauthd's clients.
+    questions: Arc<Semaphore>,
     control: Arc<Control>,
     stop: CancellationToken,
     sessions: TaskTracker,
 }
 
 impl Door {
-    fn admit(&self, id: u64, stream: UnixStream, admin: bool) {
+    fn admit(&self, id: u64, stream: UnixStream, entrance: Entrance) {
         let Ok(credentials) = getsockopt(&stream, PeerCredentials) else {
             return;
         };
+        let admin = entrance == Entrance::Admin;
         let peer = Peer { uid: credentials.uid(), gid: credentials.gid(), admin };
+        if entrance == Entrance::Saslauthd {
+            return self.admit_question(stream, peer);
+        }
         let seat = Arc::new(Seat::new(Instant::now()));
         // Commands are the administrator's way in when everything else is full.
         if !admin && !self.make_room() {
@@ -69,6 +105,24 @@ impl Door {
         self.sessions.spawn(async move {
             session::serve(stream, peer, seat, control, stop).await;
             drop(leaving);
+        });
+    }
+
+    /// A client of saslauthd comes with one question and has none to be idle between.
+    fn admit_question(&self, stream: UnixStream, peer: Peer) {
+        let Ok(place) = Arc::clone(&self.questions).try_acquire_owned() else {
+            self.control.counters.connection_shed();
+            if self.control.complaints.due(Instant::now()) {
+                tracing::warn!(
+                    "max_connections of [saslauthd] is reached; clients are turned away"
+                );
+            }
+            return saslauthd::turn_away(&stream);
+        };
+        let (control, stop) = (Arc::clone(&self.control), self.stop.clone());
+        self.sessions.spawn(async move {
+            saslauthd::serve(stream, peer, control, stop).await;
+            drop(place);
         });
     }
 

@@ -11,18 +11,21 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use super::Listener;
-use crate::config::Listen;
+use crate::config::{Listen, Saslauthd};
 
 /// systemd's names for the sockets it passes (`FileDescriptorName=`).
 const PUBLIC: &str = "usher.socket";
 const ADMIN: &str = "usher-admin.socket";
+const SASLAUTHD: &str = "usher-saslauthd.socket";
 /// The owner of the daemon, and root.
 const ADMIN_MODE: u32 = 0o600;
 
-/// Both sockets, listening.
+/// The sockets, listening.
 pub struct Sockets {
     pub(super) public: Listener,
     pub(super) admin: Listener,
+    /// Where there are clients of saslauthd.
+    pub(super) saslauthd: Option<Listener>,
     /// The files that are removed with them.
     _made: Vec<Made>,
 }
@@ -46,9 +49,9 @@ impl Sockets {
     ///
     /// # Errors
     /// A text for people.
-    pub fn open(listen: &Listen) -> Result<Self, String> {
+    pub fn open(listen: &Listen, saslauthd: Option<&Saslauthd>) -> Result<Self, String> {
         let mut made = Vec::new();
-        let (mut public, mut admin) = inherited()?;
+        let [mut public, mut admin, mut mux] = inherited()?;
         if public.is_none() {
             let group = listen.socket_group.as_ref().map(|(_, id)| *id);
             public = Some(bind(&listen.socket, listen.socket_mode, group, &mut made)?);
@@ -56,10 +59,15 @@ impl Sockets {
         if admin.is_none() {
             admin = Some(bind(&listen.admin_socket, ADMIN_MODE, None, &mut made)?);
         }
+        if let Some(wanted) = saslauthd.filter(|_| mux.is_none()) {
+            let group = wanted.socket_group.as_ref().map(|(_, id)| *id);
+            mux = Some(bind(&wanted.socket, wanted.socket_mode, group, &mut made)?);
+        }
         let (Some(public), Some(admin)) = (public, admin) else {
             return Err("a socket is missing".to_owned());
         };
-        Ok(Self { public: listening(public)?, admin: listening(admin)?, _made: made })
+        let saslauthd = mux.map(listening).transpose()?;
+        Ok(Self { public: listening(public)?, admin: listening(admin)?, saslauthd, _made: made })
     }
 }
 
@@ -71,19 +79,22 @@ fn listening(listener: StdListener) -> Result<Listener, String> {
 }
 
 /// LISTEN_FDS (sd_listen_fds(3)).
-fn inherited() -> Result<(Option<StdListener>, Option<StdListener>), String> {
+fn inherited() -> Result<[Option<StdListener>; 3], String> {
     let names = match sd_notify::listen_fds_with_names() {
         Ok(passed) => passed.map(|(_, name)| name).collect::<Vec<_>>(),
         Err(error) => return Err(format!("the sockets that systemd passes: {error}")),
     };
     let mut passed = ListenFd::from_env();
-    let (mut public, mut admin) = (None, None);
+    let (mut public, mut admin, mut saslauthd) = (None, None, None);
     for (place, name) in names.iter().enumerate() {
         let slot = match name.as_str() {
             PUBLIC => &mut public,
             ADMIN => &mut admin,
+            SASLAUTHD => &mut saslauthd,
             other => {
-                tracing::warn!("systemd passes a socket {other:?}; {PUBLIC} and {ADMIN} are known");
+                tracing::warn!(
+                    "systemd passes a socket {other:?}; {PUBLIC}, {ADMIN} and {SASLAUTHD} are known"
+                );
                 continue;
             }
         };
@@ -91,7 +102,7 @@ fn inherited() -> Result<(Option<StdListener>, Option<StdListener>), String> {
             .take_unix_listener(place)
             .map_err(|error| format!("the socket {name} that systemd passes: {error}"))?;
     }
-    Ok((public, admin))
+    Ok([public, admin, saslauthd])
 }
 
 /// Binds, with a file that is never open to more than `mode` says: the process's umask leaves

@@ -15,10 +15,12 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use usher_protocol::{Answer, Call, Query, Reason, Refusal, Reply, Request, Verdict, frame};
+use usher_protocol::{
+    Answer, Call, Password, Query, Reason, Refusal, Reply, Request, Verdict, frame,
+};
 
 use crate::config::Peers;
-use crate::control::Control;
+use crate::control::{Control, Rules};
 use crate::telemetry;
 use reader::{Reader, Trouble};
 use writer::{Outgoing, write_answers};
@@ -206,12 +208,11 @@ async fn answer(control: &Control, peer: Peer, request: Request, received: Insta
     let case = Case { control, peer, deadline };
     let reply = match request.call {
         Call::Authenticate(query, password) => {
-            let road = pin!(rules.realms.authenticate(&query, &password, deadline));
-            case.decide(&query, rules.access.authenticate.as_ref(), road).await
+            Reply::Verdict(case.authenticate(&rules, &query, &password).await)
         }
         Call::Lookup(query) => {
             let road = pin!(rules.realms.lookup(&query, deadline));
-            case.decide(&query, rules.access.lookup.as_ref(), road).await
+            Reply::Verdict(case.decide(&query, rules.access.lookup.as_ref(), road).await)
         }
         Call::Status if peer.admin => control.status(received),
         Call::Reload if peer.admin => control.reload().await,
@@ -229,20 +230,29 @@ async fn answer(control: &Control, peer: Peer, request: Request, received: Insta
 }
 
 /// A question about a user: who asks, and until when.
-struct Case<'a> {
-    control: &'a Control,
-    peer: Peer,
-    deadline: Instant,
+pub struct Case<'a> {
+    /// Whom to ask.
+    pub control: &'a Control,
+    /// Who asks.
+    pub peer: Peer,
+    /// Until when.
+    pub deadline: Instant,
 }
 
 impl Case<'_> {
+    /// Is this the user's password?
+    pub async fn authenticate(&self, rules: &Rules, query: &Query, password: &Password) -> Verdict {
+        let road = pin!(rules.realms.authenticate(query, password, self.deadline));
+        self.decide(query, rules.access.authenticate.as_ref(), road).await
+    }
+
     /// Takes the road, if this peer may and there is time.
     async fn decide(
         &self,
         query: &Query,
         listed: Option<&Peers>,
         road: impl Future<Output = Verdict>,
-    ) -> Reply {
+    ) -> Verdict {
         let verdict = if let Some(refusal) = refusal(self.peer, listed) {
             Verdict::Forbidden(refusal)
         } else if self.deadline <= Instant::now() {
@@ -252,7 +262,7 @@ impl Case<'_> {
         };
         self.control.counters.verdict(&verdict);
         telemetry::decision(query, self.peer.uid, &verdict);
-        Reply::Verdict(verdict)
+        verdict
     }
 }
 
