@@ -299,11 +299,11 @@ fn members(directives: &Directives<'_>) -> Members {
     if attributes.is_empty() {
         attributes = vec!["member".to_owned(), "uniqueMember".to_owned()];
     }
-    let depth = words("authldapmaxsubgroupdepth").last().and_then(|text| text.parse().ok());
+    let depth = words("authldapmaxsubgroupdepth").next_back().and_then(|text| text.parse().ok());
     Members {
         attributes,
         by_dn: !words("authldapgroupattributeisdn")
-            .last()
+            .next_back()
             .is_some_and(|it| it.eq_ignore_ascii_case("off")),
         nested: depth.unwrap_or(0),
     }
