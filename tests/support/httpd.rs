@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use super::process::{self, Output, Process};
 use super::programs::{installed, module};
 use super::slapd::free_port;
-use super::{repository, text_of, until};
+use super::{PATIENCE, repository, text_of, until};
 
 pub(crate) const MODULES: &str = "/usr/lib/apache2/modules";
 
@@ -169,6 +170,18 @@ impl Httpd {
     /// Ends it in order.
     pub(crate) fn stop(&mut self) {
         self.process.stop();
+    }
+}
+
+impl Drop for Httpd {
+    /// Nothing of it stays. httpd gives its children ten seconds before it kills them, and says so;
+    /// no child of ours may need that.
+    fn drop(&mut self) {
+        self.process.end_within(PATIENCE);
+        let left = process::end_group(self.pid());
+        let log = self.log();
+        let hung = !left.is_empty() || log.contains("sending a SIGKILL");
+        assert!(!hung || thread::panicking(), "children that do not end, left {left:?}: {log}");
     }
 }
 

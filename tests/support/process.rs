@@ -85,8 +85,9 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    /// Asks it to end, and makes it if it has not after this time.
+    pub(crate) fn end_within(&mut self, patience: Duration) {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
@@ -94,13 +95,46 @@ impl Drop for Process {
         self.signal(Signal::SIGCONT);
         let start = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) {
-            if start.elapsed() > Duration::from_secs(5) {
+            if start.elapsed() > patience {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
             }
             thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end_within(Duration::from_secs(5));
+    }
+}
+
+/// The processes of a group that still run.
+pub(crate) fn members(group: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("the processes").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        // proc(5): the name in brackets, the state, the parent, the group.
+        let stat = text_of(Path::new(&format!("/proc/{pid}/stat")));
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        fields.first() != Some(&"Z") && fields.get(2) == Some(&group.to_string().as_str())
+    })
+    .collect()
+}
+
+/// Ends what still runs of a group, and tells what that was.
+pub(crate) fn end_group(group: u32) -> Vec<u32> {
+    let left = members(group);
+    for pid in &left {
+        let pid = Pid::from_raw(i32::try_from(*pid).expect("a process id"));
+        // It may have ended meanwhile.
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    while !members(group).is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    left
 }
 
 /// What a command that ran to its end left.
