@@ -154,10 +154,7 @@ fn apache_is_sound_and_fails_closed() {
     let _httpd = Httpd::start_in(folder, "event", &site.snippet("apache"), |command| command);
     until_true("its other port", || TcpStream::connect(("127.0.0.1", site.port)).is_ok());
     site.is_sound();
-    let Site { mut daemon, port, application: _application, .. } = site;
-    daemon.stop();
-    // httpd has no other word for a provider that cannot tell.
-    assert_eq!(Server::Tcp(port).ask("GET /", &[&alice()]).status, 500);
+    site.fails_closed();
 }
 
 /// What Traefik's ForwardAuth sends: the client's headers, after those that the first middleware

@@ -50,6 +50,15 @@ pub enum Login {
 pub struct Asked {
     waited: Duration,
     facts: Vec<Facts>,
+    watches: Vec<Watch>,
+}
+
+/// While a request is judged.
+#[derive(Debug)]
+struct Watch {
+    /// Where it is in memory; its sub-requests are others.
+    request: usize,
+    cannot_tell: bool,
 }
 
 #[derive(Debug)]
@@ -183,6 +192,27 @@ impl Question<'_> {
 }
 
 impl Asked {
+    /// Begins to watch the request at this place, unless it is watched.
+    pub fn watch(&mut self, request: usize) -> bool {
+        let is_new = self.watches.iter().all(|watch| watch.request != request);
+        if is_new {
+            self.watches.push(Watch { request, cannot_tell: false });
+        }
+        is_new
+    }
+
+    /// Nobody can tell whether the request that is judged now may in.
+    pub fn cannot_tell(&mut self) {
+        if let Some(watch) = self.watches.last_mut() {
+            watch.cannot_tell = true;
+        }
+    }
+
+    /// Ends the watch that began last: could nobody tell?
+    pub fn watched(&mut self) -> bool {
+        self.watches.pop().is_some_and(|watch| watch.cannot_tell)
+    }
+
     fn facts(&mut self, whom: &Whom) -> &mut Facts {
         let known = self.facts.iter().position(|facts| facts.whom == *whom);
         let at = known.unwrap_or(self.facts.len());

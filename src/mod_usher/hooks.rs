@@ -17,7 +17,7 @@ use crate::fixup::{self, Missing, Outcome};
 use crate::guard::caught;
 use crate::provider;
 use crate::require::Requirement;
-use crate::sys::{self, apr_pool_t, cmd_parms, request_rec};
+use crate::sys::{self, apr_pool_t, cmd_parms, copy, keep, request_rec, text};
 
 /// What httpd looks for in the file; it writes the module's index into it.
 #[unsafe(no_mangle)]
@@ -103,6 +103,10 @@ unsafe extern "C" fn register_hooks(pool: *mut apr_pool_t) {
     let (none, later) = (ptr::null(), LATER.0.as_ptr());
     // SAFETY: httpd calls this when it has loaded the module; functions and lists are constants.
     unsafe {
+        let (first, kind) = (sys::APR_HOOK_REALLY_FIRST, sys::AP_AUTH_INTERNAL_PER_CONF);
+        sys::ap_hook_check_access_ex(watch_access, none, none, first, kind);
+        sys::ap_hook_check_authn(watch_authentication, none, none, first, kind);
+        sys::ap_hook_check_authz(watch_authorization, none, none, first, kind);
         sys::ap_hook_fixups(fixups, none, later, sys::APR_HOOK_FIRST);
         sys::ap_hook_child_init(child_init, none, none, sys::APR_HOOK_MIDDLE);
     }
@@ -151,32 +155,6 @@ unsafe extern "C" fn merge_settings(
         // SAFETY: httpd's pool for what it configures.
         unsafe { keep(pool, inner.within(outer)) }.cast()
     })
-}
-
-/// Gives the value to the pool, which drops it when it is cleared.
-///
-/// # Safety
-/// The pool is one of httpd's.
-unsafe fn keep<T>(pool: *mut apr_pool_t, value: T) -> *mut T {
-    unsafe extern "C" fn drop_it<T>(value: *mut c_void) -> sys::Status {
-        // SAFETY: the pool hands over what `keep` registered, once.
-        caught((), || drop(unsafe { Box::from_raw(value.cast::<T>()) }));
-        sys::OK
-    }
-    let value = Box::into_raw(Box::new(value));
-    let nothing = sys::apr_pool_cleanup_null;
-    // SAFETY: by the contract; the value stays where it is until `drop_it`.
-    unsafe { sys::apr_pool_cleanup_register(pool, value.cast(), drop_it::<T>, nothing) };
-    value
-}
-
-/// A copy that lives as long as the pool. A text for C ends at its first NUL.
-///
-/// # Safety
-/// The pool is one of httpd's.
-unsafe fn copy(pool: *mut apr_pool_t, text: &str) -> *mut c_char {
-    // SAFETY: by the contract; the text has so many bytes, and APR puts a NUL behind them.
-    unsafe { sys::apr_pstrmemdup(pool, text.as_ptr().cast(), text.len()) }
 }
 
 /// Reads a directive. The text that comes back is what is wrong with it.
@@ -273,7 +251,7 @@ unsafe extern "C" fn check_password(
             }
             Ok(Login::NoSuchUser) => sys::AUTH_USER_NOT_FOUND,
             Err(CannotTell(why)) => {
-                request.complain(&format!("cannot authenticate {user}: {why}"));
+                request.cannot_tell(&format!("cannot authenticate {user}: {why}"));
                 sys::AUTH_GENERAL_ERROR
             }
         }
@@ -299,10 +277,47 @@ unsafe extern "C" fn check_authorization(
             Ok(true) => sys::AUTHZ_GRANTED,
             Ok(false) => sys::AUTHZ_DENIED,
             Err(CannotTell(why)) => {
-                request.complain(&format!("cannot authorize {user}: {why}"));
+                request.cannot_tell(&format!("cannot authorize {user}: {why}"));
                 sys::AUTHZ_GENERAL_ERROR
             }
         }
+    })
+}
+
+/// Whom httpd knows already is judged here.
+unsafe extern "C" fn watch_access(r: *mut request_rec) -> c_int {
+    // SAFETY: httpd passes its request.
+    if unsafe { (*r).user.is_null() } {
+        return sys::DECLINED;
+    }
+    watch(r, sys::ap_run_access_checker_ex)
+}
+
+unsafe extern "C" fn watch_authentication(r: *mut request_rec) -> c_int {
+    watch(r, sys::ap_run_check_user_id)
+}
+
+unsafe extern "C" fn watch_authorization(r: *mut request_rec) -> c_int {
+    watch(r, sys::ap_run_auth_checker)
+}
+
+/// httpd makes 500, a fault of its own, of a provider that cannot tell; this has it say 503.
+///
+/// It comes before everybody else in its phase, runs the phase itself, in which it then has
+/// nothing to say, and looks at what comes of it.
+fn watch(r: *mut request_rec, phase: unsafe extern "C" fn(*mut request_rec) -> c_int) -> c_int {
+    caught(sys::HTTP_INTERNAL_SERVER_ERROR, || {
+        let request = Request(r);
+        if !request.asked().watch(r.addr()) {
+            return sys::DECLINED;
+        }
+        // SAFETY: httpd passes its request to a hook of this phase, which so may be run for it.
+        let status = unsafe { phase(r) };
+        let outage = request.asked().watched();
+        if outage && status == sys::HTTP_INTERNAL_SERVER_ERROR {
+            return sys::HTTP_SERVICE_UNAVAILABLE;
+        }
+        status
     })
 }
 
@@ -453,6 +468,12 @@ impl Request {
         }
     }
 
+    /// For those who judge users, see [`watch`].
+    fn cannot_tell(&self, what: &str) {
+        self.asked().cannot_tell();
+        self.complain(what);
+    }
+
     /// An outage is told seldom.
     fn complain(&self, what: &str) {
         if let Some(line) = COMPLAINTS.line(what, now()) {
@@ -469,11 +490,4 @@ impl Request {
             sys::ap_log_rerror_(file, 0, index, level, 0, self.0, format, line.as_ptr());
         }
     }
-}
-
-/// # Safety
-/// A text that ends with a NUL, or null.
-unsafe fn text(text: *const c_char) -> Option<String> {
-    // SAFETY: by the contract.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }

@@ -6,8 +6,10 @@
 //! `tests/headers.rs` has the C compiler hold the same lines against the real headers.
 #![allow(non_camel_case_types, reason = "the headers' names")]
 
-use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 use std::mem::{offset_of, size_of};
+
+use crate::guard::caught;
 
 /// Structures that are only pointed at.
 pub(crate) enum apr_pool_t {}
@@ -115,6 +117,7 @@ pub(crate) const TAKE1: c_int = 1;
 pub(crate) const OR_AUTHCFG: c_int = 8;
 pub(crate) const ACCESS_CONF: c_int = 64;
 pub(crate) const RSRC_CONF: c_int = 128;
+pub(crate) const APR_HOOK_REALLY_FIRST: c_int = -10;
 pub(crate) const APR_HOOK_FIRST: c_int = 0;
 pub(crate) const APR_HOOK_MIDDLE: c_int = 10;
 pub(crate) const AUTH_DENIED: c_int = 0;
@@ -130,9 +133,36 @@ pub(crate) const AP_EXPR_FLAG_STRING_RESULT: c_uint = 8;
 pub(crate) const APLOG_ERR: c_int = 3;
 pub(crate) const APLOG_INFO: c_int = 6;
 
+/// What runs in a phase of a request.
+type Phase = unsafe extern "C" fn(*mut request_rec) -> c_int;
+
 unsafe extern "C" {
+    pub(crate) fn ap_hook_check_access_ex(
+        function: Phase,
+        before_it: *const *const c_char,
+        after_it: *const *const c_char,
+        order: c_int,
+        kind: c_int,
+    );
+    pub(crate) fn ap_hook_check_authn(
+        function: Phase,
+        before_it: *const *const c_char,
+        after_it: *const *const c_char,
+        order: c_int,
+        kind: c_int,
+    );
+    pub(crate) fn ap_hook_check_authz(
+        function: Phase,
+        before_it: *const *const c_char,
+        after_it: *const *const c_char,
+        order: c_int,
+        kind: c_int,
+    );
+    pub(crate) fn ap_run_access_checker_ex(r: *mut request_rec) -> c_int;
+    pub(crate) fn ap_run_check_user_id(r: *mut request_rec) -> c_int;
+    pub(crate) fn ap_run_auth_checker(r: *mut request_rec) -> c_int;
     pub(crate) fn ap_hook_fixups(
-        function: unsafe extern "C" fn(*mut request_rec) -> c_int,
+        function: Phase,
         before_it: *const *const c_char,
         after_it: *const *const c_char,
         order: c_int,
@@ -200,6 +230,39 @@ unsafe extern "C" {
         before_exec: unsafe extern "C" fn(*mut c_void) -> Status,
     );
     pub(crate) fn apr_pool_cleanup_null(data: *mut c_void) -> Status;
+}
+
+/// Gives the value to the pool, which drops it when it is cleared.
+///
+/// # Safety
+/// The pool is one of httpd's.
+pub(crate) unsafe fn keep<T>(pool: *mut apr_pool_t, value: T) -> *mut T {
+    unsafe extern "C" fn drop_it<T>(value: *mut c_void) -> Status {
+        // SAFETY: the pool hands over what `keep` registered, once.
+        caught((), || drop(unsafe { Box::from_raw(value.cast::<T>()) }));
+        OK
+    }
+    let value = Box::into_raw(Box::new(value));
+    let nothing = apr_pool_cleanup_null;
+    // SAFETY: by the contract; the value stays where it is until `drop_it`.
+    unsafe { apr_pool_cleanup_register(pool, value.cast(), drop_it::<T>, nothing) };
+    value
+}
+
+/// A copy that lives as long as the pool. A text for C ends at its first NUL.
+///
+/// # Safety
+/// The pool is one of httpd's.
+pub(crate) unsafe fn copy(pool: *mut apr_pool_t, text: &str) -> *mut c_char {
+    // SAFETY: by the contract; the text has so many bytes, and APR puts a NUL behind them.
+    unsafe { apr_pstrmemdup(pool, text.as_ptr().cast(), text.len()) }
+}
+
+/// # Safety
+/// A text that ends with a NUL, or null.
+pub(crate) unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: by the contract.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
 const _: () = {

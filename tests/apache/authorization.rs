@@ -71,6 +71,6 @@ fn nobody_is_in_no_group() {
 fn a_rule_that_the_daemon_does_not_understand_lets_nobody_in() {
     let rule = "Require usher-rule \"attribute:a b=c\"";
     let site = Site::start("event", &looked_up("").replace("Require valid-user", rule));
-    assert_eq!(site.alice().status, 500);
+    assert_eq!(site.alice().status, 503);
     assert!(site.httpd.log().contains("cannot authorize alice: usherd: "), "{}", site.httpd.log());
 }

@@ -1,5 +1,6 @@
 //! `mod_usher` in Debian's Apache httpd, as mod_usher(8) tells of it.
 
+mod applications;
 mod authentication;
 mod authorization;
 mod configuration;

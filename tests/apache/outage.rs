@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Site, authenticated, looked_up};
+use super::{Site, app, authenticated, looked_up};
 use crate::support::daemon::{Daemon, LISTEN};
-use crate::support::httpd::{Httpd, Page};
+use crate::support::httpd::{Httpd, MPMS, Page};
 use crate::support::slapd::Slapd;
 use crate::support::until_true;
 
@@ -35,19 +35,47 @@ fn a_stopped_daemon_costs_the_metadata_or_the_request_as_configured() {
 }
 
 #[test]
-fn without_the_daemon_nobody_is_let_in_and_nobody_is_called_wrong() {
+fn without_the_daemon_nobody_is_let_in_and_nobody_is_called_wrong_under_every_mpm() {
     let group = looked_up("").replace("/app", "/group").replace("valid-user", "usher-group dev");
+    let rule = looked_up("").replace("/app", "/rule").replace("valid-user", "usher-rule group=dev");
+    let attribute = looked_up("").replace("/app", "/attribute").replace(
+        "Require valid-user",
+        "<RequireAny>\nRequire usher-attribute employeeType=staff\nRequire user nobody\n</RequireAny>",
+    );
     let not = looked_up("").replace("/app", "/not").replace(
         "Require valid-user",
         "<RequireAll>\nRequire valid-user\nRequire not usher-group dev\n</RequireAll>",
     );
     let login = authenticated("    Require valid-user");
-    let mut site = Site::start("event", &format!("{login}{group}{not}"));
-    site.daemon.stop();
-    for path in ["/app", "/group", "/not"] {
-        assert_eq!(site.httpd.get_as("alice", "alice-secret", path).status, 500, "{path}");
+    let configuration = format!("{login}{group}{rule}{attribute}{not}");
+    for mpm in MPMS {
+        let mut site = Site::start(mpm, &configuration);
+        site.daemon.stop();
+        for path in ["/app", "/group", "/rule", "/attribute", "/not"] {
+            let status = site.httpd.get_as("alice", "alice-secret", path).status;
+            assert_eq!(status, 503, "{mpm}, {path}");
+            // httpd's own no comes before any question.
+            assert_eq!(site.httpd.get(path, &[]).status, 401, "{mpm}, {path}");
+        }
+        let told = told(&site.httpd, "cannot authenticate alice: cannot connect to usherd");
+        assert!(told >= 1, "{mpm}: {}", site.httpd.log());
     }
-    assert_eq!(told(&site.httpd, "cannot authenticate alice: cannot connect to usherd"), 1);
+}
+
+#[test]
+fn a_fault_of_others_is_not_called_an_outage() {
+    let fault = "    AuthBasicProvider file\n    AuthUserFile /nonexistent\n    Require valid-user";
+    let site = Site::start("event", &app(fault));
+    assert_eq!(site.alice().status, 500);
+}
+
+#[test]
+fn an_outage_has_the_page_that_is_configured_for_it() {
+    let lines = "    Require valid-user\n    ErrorDocument 503 \"come back later\"";
+    let mut site = Site::start("event", &authenticated(lines));
+    site.daemon.stop();
+    let page = site.alice();
+    assert_eq!((page.status, page.body.as_str()), (503, "come back later"), "{page:#?}");
 }
 
 #[test]
@@ -92,7 +120,7 @@ fn a_login_waits_for_a_hung_daemon_no_longer_either() {
     let site = Site::start("event", &authenticated("    Require valid-user\n UsherTimeout 300ms"));
     site.daemon.pause();
     let start = Instant::now();
-    assert_eq!(site.alice().status, 500);
+    assert_eq!(site.alice().status, 503);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     site.daemon.resume();
 }

@@ -168,3 +168,17 @@ fn the_time_outs_of_a_request_do_not_add_up() {
         },
     );
 }
+
+#[test]
+fn an_outage_is_that_of_the_request_that_is_judged() {
+    let mut asked = Asked::default();
+    assert!(asked.watch(1));
+    assert!(!asked.watch(1), "it is watched");
+    assert!(asked.watch(2), "its sub-request is another");
+    asked.cannot_tell();
+    assert!(asked.watched());
+    assert!(!asked.watched());
+    // Of what nobody watches nothing is kept.
+    asked.cannot_tell();
+    assert!(asked.watch(1) && !asked.watched());
+}
