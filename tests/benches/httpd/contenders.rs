@@ -12,8 +12,11 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     mail: Option<&'static str>,
     server: &'static str,
-    location: &'static str,
+    directory: &'static str,
 }
+
+/// For mod_python.
+const HANDLER: &str = include_str!("ldapmetadata.py");
 
 /// httpd itself authenticates.
 const FILE: &str = "AuthBasicProvider file\nAuthUserFile @DIR@/users\nRequire valid-user\n";
@@ -26,42 +29,42 @@ const LDAP_LOGIN: &str = "AuthBasicProvider ldap\n\
 
 /// The first is what the others are measured by.
 pub(crate) const CONTENDERS: [Contender; 7] = [
-    Contender { name: "no lookup", mail: None, server: "", location: "@FILE@" },
+    Contender { name: "no lookup", mail: None, server: "", directory: "@FILE@" },
     Contender {
         name: "mod_usher, metadata",
         mail: Some("X_REMOTE_EMAIL"),
         server: "UsherSocket @SOCKET@\n",
-        location: "@FILE@UsherMetadata On\n",
+        directory: "@FILE@UsherMetadata On\n",
     },
     Contender {
         name: "mod_usher, login and metadata",
         mail: Some("X_REMOTE_EMAIL"),
         server: "UsherSocket @SOCKET@\n",
-        location: "AuthBasicProvider usher\nRequire valid-user\nUsherMetadata On\n",
+        directory: "AuthBasicProvider usher\nRequire valid-user\nUsherMetadata On\n",
     },
     Contender {
         name: "mod_python and python3-ldap",
         mail: Some("X_REMOTE_EMAIL"),
         server: "LoadModule python_module @MODULES@/mod_python.so\n",
-        location: "@FILE@PythonPath \"['@BENCH@'] + sys.path\"\nPythonFixupHandler ldapmetadata\n",
+        directory: "@FILE@PythonPath \"['@DIR@/python'] + sys.path\"\nPythonFixupHandler ldapmetadata\n",
     },
     Contender {
         name: "mod_authnz_ldap, cached",
         mail: Some("AUTHENTICATE_MAIL"),
         server: LDAP,
-        location: LDAP_LOGIN,
+        directory: LDAP_LOGIN,
     },
     Contender {
         name: "mod_authnz_ldap, not cached",
         mail: Some("AUTHENTICATE_MAIL"),
         server: "@LOADLDAP@LDAPCacheEntries 0\nLDAPOpCacheEntries 0\n",
-        location: LDAP_LOGIN,
+        directory: LDAP_LOGIN,
     },
     Contender {
         name: "mod_lookup_identity and SSSD",
         mail: Some("REMOTE_USER_EMAIL"),
         server: "LoadModule lookup_identity_module @MODULES@/mod_lookup_identity.so\n",
-        location: "@FILE@LookupUserAttr mail REMOTE_USER_EMAIL\n\
+        directory: "@FILE@LookupUserAttr mail REMOTE_USER_EMAIL\n\
                    LookupUserAttr givenName REMOTE_USER_FIRSTNAME\n\
                    LookupUserAttr sn REMOTE_USER_LASTNAME\n",
     },
@@ -80,11 +83,13 @@ impl Contender {
         // bench:bench-secret
         fs::write(at("users"), "bench:{SHA}CTzbBkUWDmH8bDSU98Oh4qU5yjo=\n").expect("users");
         fs::write(at("htdocs/page"), "The same page for everybody.\n").expect("a page");
+        fs::create_dir(at("python")).expect("a folder");
+        fs::write(at("python/ldapmetadata.py"), HANDLER).expect("the handler");
         let told = self.mail.map(|name| format!("Header set X-Mail \"expr=%{{reqenv:{name}}}\"\n"));
         let configuration = format!(
-            "{ROOM}{}<Location /page>\nAuthType Basic\nAuthName bench\n{}{}</Location>\n",
+            "{ROOM}{}<Directory @DIR@/htdocs>\nAuthType Basic\nAuthName bench\n{}{}</Directory>\n",
             self.server,
-            self.location,
+            self.directory,
             told.unwrap_or_default()
         );
         let configuration = configuration
@@ -94,8 +99,7 @@ impl Contender {
             .replace("@READER@", READER)
             .replace("@SECRET@", READER_PASSWORD)
             .replace("@LDAP@", &servers.slapd.url())
-            .replace("@SOCKET@", &servers.daemon.socket().to_string_lossy())
-            .replace("@BENCH@", concat!(env!("CARGO_MANIFEST_DIR"), "/benches/httpd"));
+            .replace("@SOCKET@", &servers.daemon.socket().to_string_lossy());
         let adapt = |mut command: Command| {
             // The system's Python, whatever else the machine has.
             command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
