@@ -25,7 +25,7 @@ PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl $(RELEASE)/usher-http $(RELEASE
 help:
 	@echo 'make demo      the whole daemon with sample users, without a server; ^C ends it'
 	@echo 'make test      all tests; as root on Debian it installs the servers that they need'
-	@echo 'make bench     what an answer costs, beside what it should; as root it installs rivals'
+	@echo 'make bench     what answers cost, beside what they should; as root it installs rivals'
 	@echo 'make check     formatting, lints, documentation, dependencies'
 	@echo 'make build     the programs and the module for Apache httpd, for use'
 	@echo 'make install   ... into DESTDIR= prefix=/usr'
@@ -41,6 +41,7 @@ test:
 
 bench:
 	$(CARGO) bench -p usherd --bench usherd
+	$(CARGO) bench -p usher-tests --bench directory
 	tests/prerequisites bench
 	$(CARGO) bench -p usher-tests --bench httpd
 

@@ -31,8 +31,9 @@ const ROOMS: [&str; 9] = [
 const UNSAFE: [&str; 2] = ["src/mod_usher/hooks.rs", "src/mod_usher/sys.rs"];
 
 /// Which crates may depend on these.
-const CONFINED: [(&str, &[&str]); 6] = [
+const CONFINED: [(&str, &[&str]); 7] = [
     ("bincode", &["usher-protocol"]),
+    ("hickory-resolver", &["usherd"]),
     ("ldap3", &["usherd"]),
     ("rustls", &["usherd"]),
     ("rustls-native-certs", &["usherd"]),

@@ -45,6 +45,7 @@ mod saslauthd;
 mod search;
 mod shield;
 mod sockets;
+mod srv;
 mod tls;
 mod usherctl;
 mod usherctl_bench;

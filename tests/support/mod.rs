@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub(crate) mod ctl;
 pub(crate) mod daemon;
+pub(crate) mod dns;
 pub(crate) mod echo;
 pub(crate) mod hostile;
 pub(crate) mod http;

@@ -59,6 +59,8 @@ pub(crate) struct More<'a> {
     pub(crate) configuration: &'a str,
     /// Further entries.
     pub(crate) ldif: &'a str,
+    /// What its log tells, as `slapd -d` takes it; by default each operation.
+    pub(crate) log: &'static str,
 }
 
 /// A directory server with the users of [`ldif`].
@@ -68,6 +70,7 @@ pub(crate) struct Slapd {
     port: u16,
     /// Where it speaks TLS from the first byte on, if it has a certificate.
     tls_port: Option<u16>,
+    log: &'static str,
     folder: TempDir,
 }
 
@@ -135,7 +138,8 @@ impl Slapd {
             .replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
-        let slapd = Self { process: None, port: free_port(), tls_port: None, folder };
+        let log = if more.log.is_empty() { "stats" } else { more.log };
+        let slapd = Self { process: None, port: free_port(), tls_port: None, log, folder };
         slapd.load(more.ldif);
         slapd
     }
@@ -173,7 +177,7 @@ impl Slapd {
         let log = self.path("log");
         let ready = text_of(&log).matches("slapd starting").count() + 1;
         let mut slapd = Command::new(installed("slapd", PACKAGE));
-        slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", "stats", "-h"]);
+        slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", self.log, "-h"]);
         let mut urls = format!("{} {}", self.url(), self.ldapi_url());
         if let Some(port) = self.tls_port {
             write!(urls, " ldaps://127.0.0.1:{port}").expect("a String");

@@ -18,6 +18,13 @@ pub(super) fn in_chain(filter: &str) -> Option<String> {
     filter.contains(DIRECT).then(|| filter.replace(DIRECT, IN_CHAIN))
 }
 
+/// Whether this is a name other than a DN by which a user binds (MS-ADTS 5.1.1.1.1):
+/// `%u@corp.example.com` or `CORP\%u`.
+pub(super) fn is_name_of_a_bind(template: &str) -> bool {
+    let domain = template.strip_prefix("%u@").or_else(|| template.strip_suffix("\\%u"));
+    domain.is_some_and(|domain| !domain.contains('%') && name::domain(domain).is_ok())
+}
+
 /// The domain that a DN is in, as the DN of its root: `DC=corp,DC=example,DC=com`.
 pub(super) fn domain(dn: &str) -> Option<String> {
     let is_dc = |part: &&str| {
@@ -30,7 +37,17 @@ pub(super) fn domain(dn: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{domain, in_chain};
+    use super::{domain, in_chain, is_name_of_a_bind};
+
+    #[test]
+    fn users_bind_by_a_principal_or_a_name_in_a_domain() {
+        for template in ["%u@corp.example.com", "CORP\\%u"] {
+            assert!(is_name_of_a_bind(template), "{template}");
+        }
+        for template in ["%u", "%u@", "\\%u", "%u@a@b", "x%u@corp", "CORP\\x%u", "%u@%u", "cn=%u"] {
+            assert!(!is_name_of_a_bind(template), "{template}");
+        }
+    }
 
     #[test]
     fn a_domain_is_the_end_of_a_name() {

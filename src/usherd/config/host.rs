@@ -1,6 +1,6 @@
-//! Servers, as they can be written: `name`, `name:port`, `[::1]:port` and LDAP URLs.
+//! Servers, as they can be written: `name`, `name:port`, `[::1]:port`, LDAP URLs and `srv:domain`.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::problem::Fault;
@@ -22,11 +22,16 @@ pub(super) enum Address {
     Tcp(String, Option<u16>),
     /// A Unix socket.
     Unix(PathBuf),
+    /// Wherever the DNS says that this domain is served.
+    Srv(String),
 }
 
 impl Server {
     /// Reads one.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+        if let Some(domain) = text.strip_prefix("srv:") {
+            return Ok(Self { address: srv(domain)?, security: None });
+        }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Ok(Self { address: tcp(text)?, security: None });
         };
@@ -49,12 +54,16 @@ impl Address {
         match self {
             Self::Tcp(name, own) => Host::Tcp(name, own.unwrap_or(port)),
             Self::Unix(path) => Host::Unix(path),
+            Self::Srv(domain) => Host::Srv(domain),
         }
     }
 
     /// The name, if what is sent there leaves this machine.
     pub(super) fn remote(&self) -> Option<&str> {
-        let Self::Tcp(name, _) = self else { return None };
+        let name = match self {
+            Self::Tcp(name, _) | Self::Srv(name) => name,
+            Self::Unix(_) => return None,
+        };
         let is_loopback = name.eq_ignore_ascii_case("localhost")
             || name.parse().is_ok_and(|v4: Ipv4Addr| v4.is_loopback())
             || name.parse().is_ok_and(|v6: Ipv6Addr| v6.is_loopback());
@@ -91,6 +100,30 @@ fn tcp(text: &str) -> Result<Address, Fault> {
         Err(Fault::new(format!("is not the name of a server: {name:?}"))
             .hint("name, name:port, [::1]:port, ldap://name:port or ldapi://%2Fpath"))
     }
+}
+
+/// The domain after `srv:`; a dot at its end says no more than is meant anyway.
+fn srv(domain: &str) -> Result<Address, Fault> {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    if is_name(domain) && domain.parse::<Ipv4Addr>().is_err() {
+        return Ok(Address::Srv(domain.to_ascii_lowercase()));
+    }
+    Err(Fault::new(format!("is not the name of a domain: {domain:?}"))
+        .hint("for instance srv:example.com; the records tell hosts and ports"))
+}
+
+/// A server of the DNS: an address, and a port where it is not the usual one.
+pub(super) fn name_server(text: &str) -> Result<SocketAddr, Fault> {
+    const DNS_PORT: u16 = 53;
+    let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS_PORT));
+    address
+        .or_else(|_| text.parse::<SocketAddr>())
+        .ok()
+        .filter(|address| address.port() != 0)
+        .ok_or_else(|| {
+            Fault::new(format!("is not the address of a server of the DNS: {text:?}"))
+                .hint("192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353")
+        })
 }
 
 fn port(text: &str) -> Result<u16, Fault> {
@@ -205,6 +238,37 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_stands_for_the_servers_that_its_records_name() {
+        for (text, domain) in [
+            ("srv:example.com", "example.com"),
+            ("srv:Corp.Example.COM.", "corp.example.com"),
+            ("srv:berlin._sites.example.com", "berlin._sites.example.com"),
+        ] {
+            let server = Server { address: Address::Srv(domain.to_owned()), security: None };
+            assert_eq!(Server::parse(text), Ok(server), "{text}");
+        }
+        for text in ["srv:", "srv:a b", "srv:example.com:389", "srv://example.com", "srv:192.0.2.1"]
+        {
+            assert!(Server::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_server_is_an_address_and_has_a_port() {
+        for (text, address) in [
+            ("192.0.2.53", "192.0.2.53:53"),
+            ("192.0.2.53:5353", "192.0.2.53:5353"),
+            ("2001:db8::53", "[2001:db8::53]:53"),
+            ("[2001:db8::53]:5353", "[2001:db8::53]:5353"),
+        ] {
+            assert_eq!(name_server(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for text in ["", "dns1.example.com", "192.0.2.53:", "192.0.2.53:0", "192.0.2.53 "] {
+            assert!(name_server(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_port_of_its_own_wins() {
         let on = |text: &str| Server::parse(text).unwrap().address.on(389);
         assert_eq!(on("ldap1"), Host::Tcp("ldap1".to_owned(), 389));
@@ -223,7 +287,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in any::<String>(), scheme in "(ldapi?s?://)?") {
+        fn no_text_makes_it_panic(text in any::<String>(), scheme in "(ldapi?s?://|srv:)?") {
             let _ = Server::parse(&format!("{scheme}{text}"));
         }
     }

@@ -1,8 +1,10 @@
 //! The servers of a realm, and how connections to them are secured.
 
+use std::net::SocketAddr;
+
 use toml::Spanned;
 
-use super::host::{Address, Server};
+use super::host::{Address, Server, name_server};
 use super::problem::{Fault, Findings};
 use super::raw::{self, Security, Span, Strings, Word};
 use super::realm::Named;
@@ -45,6 +47,17 @@ pub(super) fn hosts(
     let port = port.unwrap_or(usual_port);
     let hosts = servers.into_iter().map(|server| server.address.on(port)).collect();
     Some((hosts, security))
+}
+
+/// Who is asked for the names of hosts; nobody in particular: whom the system asks.
+pub(super) fn name_servers(raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<SocketAddr> {
+    let Some(given) = &raw.dns else { return Vec::new() };
+    let written = given.get_ref().each(given.span());
+    if written.is_empty() {
+        findings.refuse(given.span(), Fault::new("dns is empty"));
+    }
+    let read = |(at, text): (Span, &str)| findings.take("dns", at, name_server(text));
+    written.into_iter().filter_map(read).collect()
 }
 
 /// Warns where whoever is on the way to `name` can read passwords.
@@ -92,6 +105,8 @@ fn refuse_useless_port(raw: &raw::Realm, servers: &[Server], findings: &mut Find
     let Some(port) = &raw.port else { return };
     if servers.iter().all(|server| matches!(server.address, Address::Unix(_))) {
         findings.refuse(port.span(), Fault::new("port contradicts ldapi://: a socket has no port"));
+    } else if !servers.iter().any(|server| matches!(server.address, Address::Tcp(..))) {
+        findings.refuse(port.span(), Fault::new("port contradicts srv:, whose records tell it"));
     }
 }
 

@@ -8,6 +8,7 @@ use super::filter::Filter;
 use super::problem::{Fault, Findings};
 use super::raw;
 use super::realm::{Named, word};
+use super::rule::{Rule, Test};
 use super::settings::{Host, Ldap, Pool, Scope, Security, Users};
 use super::{Surroundings, account, active_directory, groups, hosts, name, units};
 
@@ -29,11 +30,14 @@ pub(super) fn ldap(
     };
     let login_attributes = login_attributes(raw, findings);
     let groups = groups::groups(raw, findings);
+    refuse_groupless_rules(realm, findings);
     let pool = pool(raw, findings);
+    let dns = hosts::name_servers(raw, findings);
     let (hosts, security) = hosts::hosts(realm, around, findings)?;
     refuse_nameless_sasl(raw, &hosts, &security, findings);
     Some(Ldap {
         hosts,
+        dns,
         security,
         account,
         active_directory,
@@ -43,6 +47,19 @@ pub(super) fn ldap(
         groups,
         pool,
     })
+}
+
+/// Where nobody is in any group, a rule of groups lets nobody in.
+fn refuse_groupless_rules(realm: &Named<'_>, findings: &mut Findings<'_>) {
+    let require = realm.raw.rules.as_ref().and_then(|rules| rules.get_ref().require.as_ref());
+    let Some(require) = require.filter(|_| realm.raw.groups.is_none()) else { return };
+    for (at, text) in require.get_ref().each(require.span()) {
+        if matches!(Rule::parse(text), Ok(Rule { test: Test::Group(_), .. })) {
+            let what = format!("the rule {text:?} lets nobody in: the realm knows no groups");
+            let hint = format!("say in [realm.{}.groups] where they are", realm.name);
+            findings.refuse(at, Fault::new(what).hint(hint));
+        }
+    }
 }
 
 /// SASL EXTERNAL needs somebody outside of LDAP who says who we are.
@@ -65,13 +82,46 @@ fn refuse_nameless_sasl(
 /// The entries are searched, unless it is known where each is.
 fn users(realm: &Named<'_>, findings: &mut Findings<'_>) -> Option<Users> {
     let raw = realm.raw;
-    if let Some(given) = &raw.user_dn {
+    let given = raw.user_dn.as_ref();
+    let is_name = |text: &Spanned<String>| active_directory::is_name_of_a_bind(text.get_ref());
+    if let Some(given) = given.filter(|text| is_name(text)) {
+        return named(realm, given, findings);
+    }
+    if let Some(given) = given {
         let template = name::template(given.get_ref());
         return findings.take("user_dn", given.span(), template).map(Users::At);
     }
-    let (at, text) = realm.required("base_dn", raw.base_dn.as_ref(), findings)?;
+    let (base_dn, scope) = below(realm, findings)?;
+    Some(Users::Below { base_dn, scope })
+}
+
+/// Where users are searched.
+fn below(realm: &Named<'_>, findings: &mut Findings<'_>) -> Option<(String, Scope)> {
+    let (at, text) = realm.required("base_dn", realm.raw.base_dn.as_ref(), findings)?;
     let base_dn = findings.take("base_dn", at, name::distinguished(text))?;
-    Some(Users::Below { base_dn, scope: word(raw.search_scope.as_ref(), Scope::Subtree) })
+    Some((base_dn, word(realm.raw.search_scope.as_ref(), Scope::Subtree)))
+}
+
+/// Users whose binds are by a name that only Active Directory takes.
+fn named(
+    realm: &Named<'_>,
+    template: &Spanned<String>,
+    findings: &mut Findings<'_>,
+) -> Option<Users> {
+    if realm.raw.directory.is_none() {
+        let fault =
+            Fault::new(format!("user_dn {:?} is no distinguished name", template.get_ref()))
+                .hint("only with directory = \"active_directory\" are there names like this");
+        findings.refuse(template.span(), fault);
+    }
+    if let Some(logins) = &realm.raw.login_attribute {
+        let fault =
+            Fault::new("login_attribute contradicts user_dn, which says by what users bind")
+                .hint("leave login_attribute out");
+        findings.refuse(logins.span(), fault);
+    }
+    let (base_dn, scope) = below(realm, findings)?;
+    Some(Users::Named { template: template.get_ref().clone(), base_dn, scope })
 }
 
 pub(super) fn filter(

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Host, Ldap, Listen,
+    Account, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Ldap, Listen,
     Metadata, MetadataValue, Origin, Peers, Pool, Realm, Saslauthd, Scope, Security, Settings,
     Shield, StripDomain, Tls, Users,
 };
@@ -138,8 +138,10 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
         Security::Ldaps(_) => "ldaps",
         Security::StartTls(_) => "start_tls",
     };
-    let hosts: Vec<_> = ldap.hosts.iter().map(host).collect();
-    writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&hosts))?;
+    writeln!(out, "host = {}\nconnection_security = \"{security}\"", list(&ldap.hosts))?;
+    if !ldap.dns.is_empty() {
+        writeln!(out, "dns = {}", list(&ldap.dns))?;
+    }
     if let Some(used) = ldap.security.tls() {
         tls(out, used)?;
     }
@@ -162,11 +164,18 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
             writeln!(out, "base_dn = {}\nsearch_scope = \"{}\"", text(base_dn), word(*scope))?;
         }
         Users::At(template) => writeln!(out, "user_dn = {}", text(template))?,
+        Users::Named { template, base_dn, scope } => {
+            writeln!(out, "user_dn = {}\nbase_dn = {}", text(template), text(base_dn))?;
+            writeln!(out, "search_scope = \"{}\"", word(*scope))?;
+        }
     }
     if let Some(filter) = &ldap.filter {
         writeln!(out, "filter = {}", text(filter.as_str()))?;
     }
-    writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
+    // Where the name of the bind says it, there is no such key.
+    if !matches!(ldap.users, Users::Named { .. }) {
+        writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
+    }
     writeln!(out, "referrals = \"ignore\"")
 }
 
@@ -195,21 +204,6 @@ fn tls(out: &mut String, tls: &Tls) -> fmt::Result {
         writeln!(out, "client_key = {}", text(client.key.display()))?;
     }
     Ok(())
-}
-
-fn host(host: &Host) -> String {
-    match host {
-        Host::Tcp(name, port) if name.contains(':') => format!("[{name}]:{port}"),
-        Host::Tcp(name, port) => format!("{name}:{port}"),
-        Host::Unix(path) => {
-            let path = path.display().to_string();
-            let escaped = path.bytes().map(|b| match b {
-                b if b.is_ascii_alphanumeric() || b"-._".contains(&b) => char::from(b).to_string(),
-                b => format!("%{b:02X}"),
-            });
-            format!("ldapi://{}", escaped.collect::<String>())
-        }
-    }
 }
 
 fn pool(out: &mut String, table: &str, pool: &Pool) -> fmt::Result {

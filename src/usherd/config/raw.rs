@@ -92,6 +92,7 @@ table! {
         r#type: Word<Kind>,
         host: Strings,
         port: Whole,
+        dns: Strings,
         connection_security: Word<Security>,
         certificate_checks: Word<settings::CertificateChecks>,
         ca_certificates: String,

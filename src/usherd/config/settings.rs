@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -266,6 +267,8 @@ impl Format {
 pub struct Ldap {
     /// In order of preference; at least one.
     pub hosts: Vec<Host>,
+    /// The servers of the DNS that know them; none: those of the system.
+    pub dns: Vec<SocketAddr>,
     /// How connections are secured.
     pub security: Security,
     /// Who searches.
@@ -287,7 +290,8 @@ pub struct Ldap {
 impl Ldap {
     /// Whether nobody but the user can read the user's entry, once the password was right.
     pub fn users_read_themselves(&self) -> bool {
-        matches!(self.users, Users::At(_)) && self.account == Account::Anonymous
+        let bound_first = matches!(self.users, Users::At(_) | Users::Named { .. });
+        bound_first && self.account == Account::Anonymous
     }
 }
 
@@ -303,6 +307,15 @@ pub enum Users {
     },
     /// At this DN, with the user's name for `%u`.
     At(String),
+    /// Active Directory binds them by this name, with the user's for `%u`, and they are searched.
+    Named {
+        /// `%u@corp.example.com` or `CORP\%u`.
+        template: String,
+        /// Where.
+        base_dn: String,
+        /// How deep below.
+        scope: Scope,
+    },
 }
 
 /// A server.
@@ -312,6 +325,28 @@ pub enum Host {
     Tcp(String, u16),
     /// By the path of a Unix socket (`ldapi`).
     Unix(PathBuf),
+    /// Those that the DNS names for this domain (RFC 2782).
+    Srv(String),
+}
+
+impl fmt::Display for Host {
+    /// As it is written in a configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(name, port) if name.contains(':') => write!(f, "[{name}]:{port}"),
+            Self::Tcp(name, port) => write!(f, "{name}:{port}"),
+            Self::Srv(domain) => write!(f, "srv:{domain}"),
+            Self::Unix(path) => {
+                f.write_str("ldapi://")?;
+                path.display().to_string().bytes().try_for_each(|byte| match byte {
+                    b if b.is_ascii_alphanumeric() || b"-._".contains(&b) => {
+                        write!(f, "{}", char::from(b))
+                    }
+                    b => write!(f, "%{b:02X}"),
+                })
+            }
+        }
+    }
 }
 
 /// `connection_security`.

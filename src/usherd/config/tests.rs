@@ -1,6 +1,7 @@
 //! Whole configurations, with the texts that people see.
 
 mod files;
+mod ldap;
 mod round_trip;
 mod saslauthd;
 mod suggestions;

@@ -16,6 +16,68 @@ pub(super) fn barred(attributes: &Attributes) -> Option<Reason> {
     (flags & DISABLED != 0).then_some(Reason::AccountDisabled)
 }
 
+/// LDAP_MATCHING_RULE_TRANSITIVE_EVAL (MS-ADTS 3.1.1.3.4.4.3), in a filter.
+pub(super) const IN_CHAIN: &str = ":1.2.840.113556.1.4.1941:=";
+
+/// Where the number of a user's primary group stands, and the user's own SID.
+pub(super) const PRIMARY_GROUP: [&str; 2] = ["primaryGroupID", "objectSid"];
+
+/// Whether this can be the name of an account, so that it means nothing else in the name of a bind:
+/// these signs are in no `sAMAccountName` (MS-SAMR 3.1.1.6), and divide names of other forms.
+pub(super) fn is_account_name(name: &str) -> bool {
+    let foreign = |c: char| c.is_control() || r#""/\[]:;|=,+*?<>@{}"#.contains(c);
+    !name.is_empty() && !name.contains(foreign)
+}
+
+/// By which attributes the entry is found whose bind is by this name: no other entry than the one
+/// that Active Directory takes it for, else there are two.
+pub(super) fn logins_of_a_bind<'a>(user: &'a str, name: &'a str) -> Vec<(&'static str, &'a str)> {
+    let account = ("sAMAccountName", user);
+    if name.contains('\\') { vec![account] } else { vec![account, ("userPrincipalName", name)] }
+}
+
+/// The security identifier of a group (MS-DTYP 2.4.2).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sid(Vec<u8>);
+
+impl Sid {
+    /// As a value in a filter.
+    pub(super) fn escaped(&self) -> String {
+        self.0.iter().map(|byte| format!("\\{byte:02x}")).collect()
+    }
+
+    /// As a DN (MS-ADTS 3.1.1.3.1.2.4).
+    pub(super) fn dn(&self) -> String {
+        format!("<SID={}>", self.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+}
+
+/// The group that a user is in without being its member: its SID is the user's but for the last
+/// number (MS-SAMR 3.1.1.8.2).
+pub(super) fn primary_group(found: &SearchEntry) -> Option<Sid> {
+    let [number, own] = PRIMARY_GROUP.map(|name| first(found, name));
+    let number: u32 = std::str::from_utf8(number?).ok()?.parse().ok()?;
+    let own = own?;
+    let (domain, _) = own.split_last_chunk::<4>()?;
+    let [1, count, ..] = own else { return None };
+    let whole = own.len() == 8 + 4 * usize::from(*count);
+    whole.then(|| Sid([domain, &number.to_le_bytes()].concat()))
+}
+
+/// The first value of an attribute. ldap3 sorts values by whether they happen to be UTF-8.
+fn first<'a>(found: &'a SearchEntry, name: &str) -> Option<&'a [u8]> {
+    let is_it = |key: &&String| key.eq_ignore_ascii_case(name);
+    let text = || {
+        let key = found.attrs.keys().find(is_it)?;
+        found.attrs.get(key)?.first().map(String::as_bytes)
+    };
+    let binary = || {
+        let key = found.bin_attrs.keys().find(is_it)?;
+        found.bin_attrs.get(key)?.first().map(Vec::as_slice)
+    };
+    text().or_else(binary)
+}
+
 /// A part of an attribute that has more values than the server sends at once
 /// (MS-ADTS 3.1.1.3.1.3.3): `member;range=0-1499`.
 pub(super) struct Part {
@@ -72,10 +134,49 @@ pub(super) fn refusal(diagnostic: &str) -> Verification {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use ldap3::SearchEntry;
     use usher_protocol::Reason;
 
-    use super::{range, refusal};
+    use super::{Sid, is_account_name, primary_group, range, refusal};
     use crate::directory::Verification;
+
+    fn user(number: &str, sid: &[u8]) -> SearchEntry {
+        SearchEntry {
+            dn: "cn=a".to_owned(),
+            attrs: HashMap::from([("primarygroupid".to_owned(), vec![number.to_owned()])]),
+            bin_attrs: HashMap::from([("objectSid".to_owned(), vec![sid.to_vec()])]),
+        }
+    }
+
+    #[test]
+    fn the_primary_group_has_the_users_sid_but_for_the_last_number() {
+        let own = [1, 2, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 0xf4, 1, 0, 0];
+        let group = [1, 2, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 2, 0, 0];
+        assert_eq!(primary_group(&user("513", &own)), Some(Sid(group.to_vec())));
+        let sid = Sid(vec![1, 0xab]);
+        assert_eq!((sid.escaped(), sid.dn()), (r"\01\ab".to_owned(), "<SID=01ab>".to_owned()));
+        for (number, sid) in [
+            ("", &own[..]),
+            ("-1", &own),
+            ("513", &own[..15]),
+            ("513", &[]),
+            ("513", &[2, 0, 0, 0]),
+        ] {
+            assert_eq!(primary_group(&user(number, sid)), None, "{number} {sid:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_form_is_no_account() {
+        for name in ["alice", "jörg", "o'neil", "a b", "DC1$"] {
+            assert!(is_account_name(name), "{name}");
+        }
+        for name in ["", "a@b", "CORP\\a", "corp/a", "cn=a", "{1}", "<SID=1>", "a\0", "*"] {
+            assert!(!is_account_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_part_tells_where_the_next_begins() {

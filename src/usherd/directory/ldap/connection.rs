@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ldap3::exop::Exop;
+use ldap3::result::ExopResult;
 use ldap3::{
     DerefAliases, Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchEntry,
     SearchOptions, StdStream,
@@ -20,6 +22,9 @@ use crate::config::{Account, Scope};
 /// A host that is silent for this long is suspect, even where a request had less time than an
 /// operation may take.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// LDAP_SERVER_FAST_BIND_OID (MS-ADTS 3.1.1.3.4.2.4).
+const FAST_BIND: &str = "1.2.840.113556.1.4.1781";
 
 /// What is asked of a server.
 pub(super) struct Search {
@@ -111,6 +116,31 @@ impl Connection {
                 describe(&result)
             ))),
         }
+    }
+
+    /// Has a domain controller check passwords and nothing else on this connection (MS-ADTS
+    /// 5.1.1.3), unless it does not want to. It is nobody's connection then, whoever binds.
+    pub(super) async fn bind_fast(&mut self, limit: Duration) -> Result<(), Failure> {
+        let wish = Exop { name: Some(FAST_BIND.to_owned()), val: None };
+        match timeout(limit, self.ldap.extended(wish)).await {
+            Ok(Ok(ExopResult(_, result))) if result.rc != 0 => {
+                tracing::debug!("a connection for binds is a usual one: {}", describe(&result));
+                Ok(())
+            }
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.lost("fast bind", &error)),
+            Err(_) => Err(silent("fast bind", limit)),
+        }
+    }
+
+    /// Whether the server has such connections, as its rootDSE says (RFC 4512 5.1).
+    pub(super) async fn offers_fast_binds(&self, limit: Duration) -> Result<bool, Failure> {
+        const OFFERED: &str = "supportedExtension";
+        let root = self.search(&Search::of_entry("", filter::ANY, [OFFERED]), limit).await?;
+        let mut values = root.iter().flat_map(|root| &root.attrs);
+        Ok(values.any(|(name, values)| {
+            name.eq_ignore_ascii_case(OFFERED) && values.iter().any(|value| value == FAST_BIND)
+        }))
     }
 
     /// One bind. After any failure the connection's state is unknown and it must not be used

@@ -1,6 +1,7 @@
 //! How a server is reached: the socket, TLS where it is asked for, and the guard in front.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::Failure;
+use super::dns::{Dns, Place};
 use super::guard::{self, Guard};
 use super::host::describe;
 use super::tls::{Tls, problem};
@@ -25,6 +27,8 @@ const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.
 /// One server of a realm.
 pub(super) struct Endpoint {
     host: config::Host,
+    /// Who knows its address; none: the system does.
+    dns: Option<Dns>,
     security: Secured,
 }
 
@@ -38,19 +42,21 @@ impl Endpoint {
     /// An error for people, where the server's name does not do.
     pub(super) fn new(
         realm: &str,
-        host: &config::Host,
+        place: &Place,
         security: &Security,
+        dns: Option<Dns>,
     ) -> Result<Self, String> {
+        let host = &place.host;
         let tls = |settings| match host {
-            config::Host::Tcp(name, _) => Tls::new(realm, name, settings),
-            config::Host::Unix(path) => Err(format!("{} has no TLS", path.display())),
+            config::Host::Tcp(..) => Tls::new(realm, place.named(), settings),
+            config::Host::Unix(_) | config::Host::Srv(_) => Err(format!("{host} has no TLS")),
         };
         let security = match security {
             Security::Plain => Secured::Plain,
             Security::Ldaps(settings) => Secured::Ldaps(tls(settings)?),
             Security::StartTls(settings) => Secured::StartTls(tls(settings)?),
         };
-        Ok(Self { host: host.clone(), security })
+        Ok(Self { host: host.clone(), dns, security })
     }
 
     /// The address as an LDAP URL (RFC 4516).
@@ -61,9 +67,7 @@ impl Endpoint {
                 format!("{scheme}://[{name}]:{port}")
             }
             config::Host::Tcp(name, port) => format!("{scheme}://{name}:{port}"),
-            config::Host::Unix(path) => {
-                format!("ldapi://{}", path.display().to_string().replace('/', "%2F"))
-            }
+            host => host.to_string(),
         }
     }
 
@@ -84,9 +88,20 @@ impl Endpoint {
             config::Host::Unix(path) => {
                 return UnixStream::connect(path).await.map(Link::Unix).map_err(broken);
             }
+            config::Host::Srv(domain) => {
+                return Err(failed(format!("{domain} is the name of no host")));
+            }
             config::Host::Tcp(name, port) => (name, *port),
         };
-        let mut stream = tcp(name, port).await.map_err(broken)?;
+        let stream = match &self.dns {
+            None => TcpStream::connect((name.as_str(), port)).await,
+            Some(dns) => {
+                let addresses = dns.addresses(name).await.map_err(failed)?;
+                let addresses: Vec<_> = addresses.into_iter().map(|it| (it, port).into()).collect();
+                TcpStream::connect::<&[SocketAddr]>(&addresses).await
+            }
+        };
+        let mut stream = stream.and_then(tuned).map_err(broken)?;
         let tls = match &self.security {
             Secured::Plain => return Ok(Link::Tcp(stream)),
             Secured::Ldaps(tls) => tls,
@@ -111,8 +126,7 @@ fn failed(why: impl std::fmt::Display) -> Failure {
 }
 
 /// Without TCP_NODELAY the first operation would wait for a delayed acknowledgement.
-async fn tcp(name: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((name, port)).await?;
+fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);
     socket

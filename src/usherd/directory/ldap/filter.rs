@@ -12,11 +12,16 @@ pub(super) const ANY: &str = "(objectClass=*)";
 
 /// `(&FILTER(LOGIN=USER))`, with any of several login attributes.
 pub(super) fn of_user(filter: Option<&Filter>, logins: &[String], user: &str) -> String {
-    let value = ldap_escape(user);
+    let logins: Vec<_> = logins.iter().map(|attribute| (attribute.as_str(), user)).collect();
+    of_logins(filter, &logins)
+}
+
+/// The same with a value for each attribute.
+pub(super) fn of_logins(filter: Option<&Filter>, logins: &[(&str, &str)]) -> String {
     let mut login = String::new();
-    for attribute in logins {
+    for (attribute, value) in logins {
         // Writing to a String cannot fail.
-        let _ = write!(login, "({attribute}={value})");
+        let _ = write!(login, "({attribute}={})", ldap_escape(*value));
     }
     if logins.len() > 1 {
         login = format!("(|{login})");

@@ -6,6 +6,7 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 use usher_protocol::Reason;
 
+use super::active_directory::{self, Sid};
 use super::connection::Search;
 use super::eyes::Eyes;
 use super::{dn, entry, filter};
@@ -22,19 +23,30 @@ const AT_ONCE: usize = 8;
 /// The names of all groups of an entry.
 pub(super) async fn of(
     entry: &Entry,
+    primary: Option<Sid>,
     groups: &Groups,
     eyes: &Eyes<'_>,
     deadline: Instant,
 ) -> Result<Vec<String>, Unavailable> {
     let walk = Walk { eyes, groups, user: &entry.username, deadline };
     let mut known = Known::default();
+    let primary = match primary {
+        Some(sid) => walk.primary(&sid).await?,
+        None => Vec::new(),
+    };
     let direct = match &groups.source {
         GroupSource::Attribute(name) => walk.named(&entry.attributes, name),
         GroupSource::Search { base_dn, filter } => {
-            walk.searched(base_dn, filter, &[&entry.id]).await?
+            let mut members = vec![entry.id.as_str()];
+            // A server that follows the chain does so for the primary group as well.
+            if filter.as_str().contains(active_directory::IN_CHAIN) {
+                members.extend(primary.iter().map(|group| group.dn.as_str()));
+            }
+            walk.searched(base_dn, filter, &members).await?
         }
     };
     let mut level = known.add(direct)?;
+    level.extend(known.add(primary)?);
     for _ in 0..groups.nested {
         if level.is_empty() {
             break;
@@ -103,6 +115,32 @@ impl Walk<'_> {
         Ok(found)
     }
 
+    /// The group with this SID, where groups are looked for.
+    async fn primary(&self, sid: &Sid) -> Result<Vec<Group>, Unavailable> {
+        let name = &self.groups.name_attribute;
+        let search = match &self.groups.source {
+            GroupSource::Attribute(_) => Search::of_entry(&sid.dn(), filter::ANY, [name]),
+            GroupSource::Search { base_dn, .. } => Search {
+                base: base_dn.clone(),
+                scope: Scope::Subtree,
+                filter: format!("(objectSid={})", sid.escaped()),
+                attributes: vec![name.clone()],
+                most: 1,
+                may_be_absent: false,
+            },
+        };
+        let found = self.eyes.search(search, self.deadline).await?;
+        Ok(found.into_iter().map(|found| self.group(found)).collect())
+    }
+
+    fn group(&self, found: ldap3::SearchEntry) -> Group {
+        let name = &self.groups.name_attribute;
+        let dn = found.dn.clone();
+        let first = || entry::attributes(found).first(name).map(str::to_owned);
+        let name = dn::first_value(&dn, name).or_else(first).unwrap_or_else(|| dn.clone());
+        Group { dn, name }
+    }
+
     /// The groups that an attribute names by their DNs.
     fn named(&self, attributes: &Attributes, name: &str) -> Vec<Group> {
         let values = attributes.values(name).iter();
@@ -143,13 +181,7 @@ impl Walk<'_> {
         if found.len() > MOST {
             return Err(too_many());
         }
-        let group = |found: ldap3::SearchEntry| {
-            let dn = found.dn.clone();
-            let first = || entry::attributes(found).first(name).map(str::to_owned);
-            let name = dn::first_value(&dn, name).or_else(first).unwrap_or_else(|| dn.clone());
-            Group { dn, name }
-        };
-        Ok(found.into_iter().map(group).collect())
+        Ok(found.into_iter().map(|found| self.group(found)).collect())
     }
 }
 

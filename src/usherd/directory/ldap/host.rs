@@ -1,13 +1,16 @@
 //! One host: its lanes, its health, and what is asked of it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ldap3::{LdapResult, SearchEntry};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use usher_protocol::HostStatus;
 
 use super::connection::{Connection, Search};
+use super::dns::{Dns, Place};
 use super::endpoint::Endpoint;
 use super::health::Health;
 use super::held::Held;
@@ -21,32 +24,32 @@ pub(super) struct Host {
     endpoint: Endpoint,
     account: config::Account,
     active_directory: bool,
+    /// Whether it has connections for binds alone, once that is known; none: it does not matter.
+    fast_binds: Option<OnceCell<bool>>,
     pub(super) pool: config::Pool,
     pub(super) searches: SearchLanes,
     pub(super) binds: BindLanes,
     pub(super) health: Health,
     /// There is no other host to go to.
-    pub(super) alone: bool,
+    pub(super) alone: AtomicBool,
 }
 
 impl Host {
     /// An error for people, where the server's name does not do.
-    pub(super) fn new(
-        realm: &str,
-        address: &config::Host,
-        settings: &config::Ldap,
-    ) -> Result<Self, String> {
-        let endpoint = Endpoint::new(realm, address, &settings.security)?;
+    pub(super) fn new(realm: &str, place: &Place, settings: &config::Ldap) -> Result<Self, String> {
+        let endpoint = Endpoint::new(realm, place, &settings.security, Dns::of(settings))?;
         let health = Health::new(realm, endpoint.url());
         Ok(Self {
             endpoint,
             account: settings.account.clone(),
             active_directory: settings.active_directory,
+            fast_binds: (settings.active_directory && !settings.users_read_themselves())
+                .then(OnceCell::new),
             pool: settings.pool.clone(),
             searches: SearchLanes::new(settings.pool.search_lanes),
             binds: BindLanes::new(settings.pool.bind_lanes),
             health,
-            alone: settings.hosts.len() == 1,
+            alone: AtomicBool::new(false),
         })
     }
 
@@ -80,6 +83,9 @@ impl Host {
         match result {
             // Whoever else waits on a silent connection waits in vain.
             Err(Failure::Lost(_) | Failure::Slow(_)) => lane.close(),
+            // Nor does anybody know what becomes of this search. Those beside it, which have more
+            // time, go on to their end; with the last of them the connection ends.
+            Err(Failure::Deadline(_)) => slot.retire(&lane).await,
             _ => lane.used(Instant::now()),
         }
         result
@@ -121,7 +127,7 @@ impl Host {
     ) -> Result<(LdapResult, Lane), Failure> {
         let mut lane = match lane {
             Some(lane) => lane,
-            None => self.open(self.connect_limit(deadline)).await?,
+            None => self.open_bind_lane(self.connect_limit(deadline)).await?,
         };
         let limit = self.limit(deadline);
         let result = tokio::select! {
@@ -148,6 +154,18 @@ impl Host {
     /// A connection, not bound yet.
     pub(super) async fn open(&self, limit: Duration) -> Result<Lane, Failure> {
         Ok(Lane::new(Connection::open(&self.endpoint, limit).await?, Instant::now()))
+    }
+
+    /// A connection for binds; where users do not search on it, one that is for binds alone.
+    pub(super) async fn open_bind_lane(&self, limit: Duration) -> Result<Lane, Failure> {
+        let mut lane = self.open(limit).await?;
+        if let Some(offered) = &self.fast_binds {
+            let offers = offered.get_or_try_init(|| lane.offers_fast_binds(limit)).await?;
+            if *offers {
+                lane.connection().bind_fast(limit).await?;
+            }
+        }
+        Ok(lane)
     }
 
     /// A connection bound as the account; `limit` is for the bind alone.

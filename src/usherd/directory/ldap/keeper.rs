@@ -2,6 +2,7 @@
 //! somebody else drops them, and finds out how the host is, so that no request pays for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -68,7 +69,11 @@ async fn prove(host: &Host, since: &mut Option<Instant>) {
 /// Somebody waits longer than is usual: does the host answer at all? Where there is another, it
 /// must do so quickly.
 async fn check(host: &Host) {
-    let limit = if host.alone { host.pool.operation_timeout } else { host.pool.hedge_after };
+    let limit = if host.alone.load(Ordering::Relaxed) {
+        host.pool.operation_timeout
+    } else {
+        host.pool.hedge_after
+    };
     let outcome = async {
         open_search_lane(host, limit).await?;
         // It does, so its lanes are suspect: a firewall may have dropped them without a word.
@@ -110,7 +115,7 @@ async fn open_lanes(host: &Host) -> Result<(), Failure> {
         slot.lane(open_search_lane(host, limit), deadline).await?;
     }
     if host.binds.open() == 0 {
-        host.binds.give_back(host.open(host.pool.connect_timeout).await?);
+        host.binds.give_back(host.open_bind_lane(host.pool.connect_timeout).await?);
     }
     Ok(())
 }
@@ -154,7 +159,7 @@ async fn renew_bind_lanes(host: &Host) -> Result<(), Failure> {
     let idle = |lane: &Lane| lane.idle_for(now) >= pool.idle_probe;
     probe_bind_lanes(host, idle, pool.operation_timeout).await;
     if host.binds.open() == 0 {
-        host.binds.give_back(host.open(pool.connect_timeout).await?);
+        host.binds.give_back(host.open_bind_lane(pool.connect_timeout).await?);
     }
     Ok(())
 }

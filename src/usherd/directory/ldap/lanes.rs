@@ -121,6 +121,14 @@ impl Slot {
         self.lane.lock().await.clone()
     }
 
+    /// Takes a lane out of the place, if it is still there; searches on it go on to their end.
+    pub(super) async fn retire(&self, lane: &Arc<Lane>) {
+        let mut slot = self.lane.lock().await;
+        if slot.as_ref().is_some_and(|present| Arc::ptr_eq(present, lane)) {
+            *slot = None;
+        }
+    }
+
     /// Puts another lane in the place; searches on the old one go on to their end.
     pub(super) async fn renew(&self, lane: Lane) {
         *self.lane.lock().await = Some(Arc::new(lane));

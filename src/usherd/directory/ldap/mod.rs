@@ -3,6 +3,7 @@
 mod active_directory;
 mod connection;
 mod dn;
+mod dns;
 mod endpoint;
 mod entry;
 mod eyes;
@@ -16,6 +17,7 @@ mod keeper;
 mod lanes;
 mod policy;
 mod pool;
+mod roster;
 mod tls;
 mod walk;
 
@@ -59,6 +61,18 @@ impl Ldap {
                 most: 2,
                 may_be_absent: false,
             },
+            config::Users::Named { template, base_dn, scope } => {
+                let name = template.replace("%u", user);
+                let logins = active_directory::logins_of_a_bind(user, &name);
+                Search {
+                    base: base_dn.clone(),
+                    scope: *scope,
+                    filter: filter::of_logins(filter, &logins),
+                    attributes,
+                    most: 2,
+                    may_be_absent: false,
+                }
+            }
             config::Users::At(template) => Search {
                 attributes,
                 ..Search::of_entry(
@@ -81,6 +95,9 @@ impl Ldap {
         }
         if self.settings.active_directory {
             all.attribute(active_directory::ACCOUNT_CONTROL);
+            if self.settings.groups.is_some() {
+                active_directory::PRIMARY_GROUP.iter().for_each(|name| all.attribute(name));
+            }
         }
         wanted.attributes.iter().for_each(|name| all.attribute(name));
         all.attributes
@@ -94,15 +111,20 @@ impl Ldap {
         wanted: &Wanted,
         deadline: Instant,
     ) -> Result<Found, Unavailable> {
+        if self.bind_name(user).is_none() {
+            return Ok(Found::Nobody);
+        }
         let mut entries = eyes.search(self.search(user, wanted), deadline).await?;
         let found = match (entries.pop(), entries.is_empty()) {
             (None, _) => return Ok(Found::Nobody),
             (Some(_), false) => return Ok(Found::Several),
             (Some(found), true) => found,
         };
+        let primary = active_directory::primary_group(&found);
+        let primary = primary.filter(|_| self.settings.active_directory);
         let mut entry = entry::read(found, user, &self.settings);
         if let Some(groups) = &self.settings.groups {
-            entry.groups = groups::of(&entry, groups, eyes, deadline).await?;
+            entry.groups = groups::of(&entry, primary, groups, eyes, deadline).await?;
         }
         for filter in &wanted.filters {
             let matching = Search::of_entry(&entry.id, filter, []);
@@ -111,6 +133,18 @@ impl Ldap {
             }
         }
         Ok(Found::One(entry))
+    }
+
+    /// By what a user binds before the entry is seen: a DN, or what only Active Directory takes.
+    /// None where that would mean somebody else.
+    fn bind_name(&self, user: &str) -> Option<String> {
+        match &self.settings.users {
+            config::Users::Below { .. } => Some(String::new()),
+            config::Users::At(template) => Some(dn::of_user(template, user)),
+            config::Users::Named { template, .. } => {
+                active_directory::is_account_name(user).then(|| template.replace("%u", user))
+            }
+        }
     }
 
     /// A bind as a user, and the lane that is bound so. RFC 4513 5.1.1, 5.1.2: without a DN or
@@ -155,10 +189,9 @@ impl Directory for Ldap {
         deadline: Instant,
     ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
-            let config::Users::At(template) = &self.settings.users else {
-                return Ok((Verification::Wrong, Found::Nobody));
-            };
-            let bound = self.bind(&dn::of_user(template, user), password, deadline).await?;
+            // Without a name nothing is tried.
+            let name = self.bind_name(user).unwrap_or_default();
+            let bound = self.bind(&name, password, deadline).await?;
             let (verification @ Verification::Right(_), Some(held)) = bound else {
                 return Ok((bound.0, Found::Nobody));
             };
@@ -180,7 +213,7 @@ impl Directory for Ldap {
     }
 
     fn problem(&self) -> Option<String> {
-        None
+        self.pool.problem()
     }
 }
 

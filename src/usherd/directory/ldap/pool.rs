@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ldap3::SearchEntry;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use usher_protocol::{HostState, HostStatus, Reason};
 
@@ -14,16 +14,14 @@ use super::Failure;
 use super::connection::Search;
 use super::held::Held;
 use super::host::Host;
-use super::keeper::keep;
+use super::roster::Roster;
 use crate::config;
 use crate::directory::{Unavailable, Verification};
 
 /// Hosts, and the keeper of each.
 pub(super) struct Pool {
-    hosts: Vec<Arc<Host>>,
+    roster: Roster,
     hedge_after: Duration,
-    /// Ends the keepers when dropped.
-    _keepers: JoinSet<()>,
 }
 
 /// What one host has found.
@@ -32,10 +30,8 @@ type Searched = (Arc<Host>, Result<Vec<SearchEntry>, Failure>);
 impl Pool {
     /// An error for people, where a host's name does not do.
     pub(super) fn open(realm: &str, settings: &config::Ldap) -> Result<Self, String> {
-        let host = |address| Host::new(realm, address, settings).map(Arc::new);
-        let hosts: Vec<_> = settings.hosts.iter().map(host).collect::<Result<_, _>>()?;
-        let keepers = hosts.iter().map(|host| keep(Arc::clone(host))).collect();
-        Ok(Self { hosts, hedge_after: settings.pool.hedge_after, _keepers: keepers })
+        let roster = Roster::open(realm, settings)?;
+        Ok(Self { roster, hedge_after: settings.pool.hedge_after })
     }
 
     /// The entries of the first host that answers. One that takes long has the next as a rival;
@@ -46,7 +42,7 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Vec<SearchEntry>, Unavailable> {
         let search = Arc::new(search);
-        let (mut hosts, mut tried) = self.usable();
+        let (mut hosts, mut tried) = self.usable(deadline).await;
         let mut rivals = FuturesUnordered::new();
         let mut asked = None;
         loop {
@@ -81,7 +77,7 @@ impl Pool {
         password: &str,
         deadline: Instant,
     ) -> Result<(Verification, Held), Unavailable> {
-        let (mut hosts, mut tried) = self.usable();
+        let (mut hosts, mut tried) = self.usable(deadline).await;
         for host in &mut hosts {
             match host.bind(dn, password, deadline).await {
                 Ok(bound) => return Ok(bound),
@@ -92,19 +88,25 @@ impl Pool {
     }
 
     pub(super) fn status(&self) -> Vec<HostStatus> {
-        self.hosts.iter().map(|host| host.status()).collect()
+        self.roster.present().0.iter().map(|host| host.status()).collect()
+    }
+
+    /// Why there are fewer hosts than there should be.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.roster.present().1
     }
 
     /// The hosts to ask, in order: those that serve, then those that just came back. Those that
     /// are down are not asked; their keepers do that.
-    fn usable(&self) -> (std::vec::IntoIter<Arc<Host>>, Tried) {
-        let mut tried = Tried { said: Vec::new(), reason: Reason::NoHost };
+    async fn usable(&self, deadline: Instant) -> (std::vec::IntoIter<Arc<Host>>, Tried) {
+        let (hosts, problem) = self.roster.hosts(deadline).await;
+        let mut tried = Tried { said: problem.into_iter().collect(), reason: Reason::NoHost };
         let (mut serving, mut proving) = (Vec::new(), Vec::new());
-        for host in &self.hosts {
+        for host in hosts {
             match host.health.state() {
-                HostState::Up | HostState::Untried => serving.push(Arc::clone(host)),
-                HostState::Proving => proving.push(Arc::clone(host)),
-                HostState::Down => tried.skipped(host),
+                HostState::Up | HostState::Untried => serving.push(host),
+                HostState::Proving => proving.push(host),
+                HostState::Down => tried.skipped(&host),
             }
         }
         serving.extend(proving);

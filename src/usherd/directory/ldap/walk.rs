@@ -9,26 +9,42 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use super::connection::{Connection, Search};
+use super::dns::{Dns, Place};
 use super::endpoint::{Endpoint, Link};
-use super::{Failure, filter};
+use super::{Failure, filter, roster};
 use crate::config::{self, Scope, Users};
 use crate::directory::Walk;
 
 /// Tries each host of a realm.
 pub(in crate::directory) async fn walk(realm: &str, settings: &config::Ldap) -> Vec<Walk> {
     let mut walks = Vec::with_capacity(settings.hosts.len());
-    for host in &settings.hosts {
-        let mut steps = Vec::new();
-        let (name, outcome) = match Endpoint::new(realm, host, &settings.security) {
-            Err(error) => (format!("{host:?}"), Err(error)),
-            Ok(endpoint) => {
-                let outcome = walk_to(&endpoint, settings, &mut steps).await;
-                (endpoint.url(), outcome.map_err(|failure| failure.text().to_owned()))
+    for (host, served) in roster::places(settings).await {
+        match served {
+            Err(why) => {
+                walks.push(Walk { name: host.to_string(), steps: Vec::new(), outcome: Err(why) });
             }
-        };
-        walks.push(Walk { name, steps, outcome });
+            Ok(served) => {
+                for place in served.places {
+                    walks.push(walk_to_place(realm, &place, settings).await);
+                }
+            }
+        }
     }
     walks
+}
+
+async fn walk_to_place(realm: &str, place: &Place, settings: &config::Ldap) -> Walk {
+    let mut steps: Vec<_> =
+        place.domain.iter().map(|domain| format!("named by srv:{domain}")).collect();
+    let endpoint = Endpoint::new(realm, place, &settings.security, Dns::of(settings));
+    let (name, outcome) = match endpoint {
+        Err(error) => (place.host.to_string(), Err(error)),
+        Ok(endpoint) => {
+            let outcome = walk_to(&endpoint, settings, &mut steps).await;
+            (endpoint.url(), outcome.map_err(|failure| failure.text().to_owned()))
+        }
+    };
+    Walk { name, steps, outcome }
 }
 
 async fn walk_to(
@@ -49,8 +65,11 @@ async fn walk_to(
     connection.bind_account(&settings.account, operation).await?;
     steps.push(format!("bound{} in {}", whom(&settings.account), took(began)));
 
-    // Where users are at a DN made of their name, there is nothing to be searched.
-    if let Users::Below { base_dn, scope } = &settings.users {
+    // Where users are at a DN made of their name, there is nothing to be searched, and where only
+    // they see themselves, nothing to be seen.
+    if let Users::Below { base_dn, scope } | Users::Named { base_dn, scope, .. } = &settings.users
+        && !settings.users_read_themselves()
+    {
         let began = Instant::now();
         find_users(&connection, settings, base_dn, *scope).await?;
         steps.push(format!("found users in {}", took(began)));

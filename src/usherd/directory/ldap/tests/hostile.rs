@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::wire;
 use crate::config::{self, Authorities, CertificateChecks, Security};
+use crate::directory::ldap::dns::Place;
 use crate::directory::ldap::endpoint::Endpoint;
 
 /// How connections are secured.
@@ -100,7 +101,7 @@ impl Server {
             Way::Ldaps => Security::Ldaps(tls),
         };
         let host = config::Host::Tcp("127.0.0.1".to_owned(), self.address.port());
-        Endpoint::new("corp", &host, &security).unwrap()
+        Endpoint::new("corp", &Place::written(&host), &security, None).unwrap()
     }
 }
 
