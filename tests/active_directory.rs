@@ -20,6 +20,7 @@ fn a_domain_controller_is_served_in_all_its_ways() {
     groups_may_be_read_from_the_user_too(&samba);
     the_global_catalogue_is_a_port(&samba);
     users_may_read_themselves(&samba);
+    users_may_bind_by_other_names_than_a_dn(&samba);
 }
 
 fn users_log_in_by_any_of_their_names(samba: &Samba) {
@@ -48,6 +49,9 @@ fn the_state_of_an_account_is_told_to_those_who_know_the_password(samba: &Samba)
         ("expired", "account_expired"),
         ("old", "password_expired"),
         ("change", "password_must_change"),
+        // At no hour of the week, and from no workstation that we could be.
+        ("hours", "account_disabled"),
+        ("workstation", "account_disabled"),
     ] {
         daemon.authenticate(user, "wrong").is(1, "denied", "bad_credentials");
         daemon.authenticate(user, &format!("{user}-Secret1")).is(1, "denied", reason);
@@ -70,9 +74,14 @@ fn a_lock_is_told_only_where_it_is_revealed(samba: &Samba) {
 
 fn groups_in_groups_are_the_servers_affair(samba: &Samba) {
     for (groups, expected) in [
-        ("", &["dev", "everybody", "staff"][..]),
-        ("nested = 0\n", &["dev"]),
-        ("filter = \"(&(objectClass=group)(!(cn=staff))(member=%d))\"\n", &["dev", "everybody"]),
+        // Nobody is a member of the primary group, which is in one itself.
+        ("", &["Domain Users", "Users", "dev", "everybody", "staff"][..]),
+        ("nested = 0\n", &["Domain Users", "dev"]),
+        ("nested = 0\nbase_dn = \"CN=Builtin,DC=corp,DC=example,DC=com\"\n", &[]),
+        (
+            "filter = \"(&(objectClass=group)(!(cn=staff))(member=%d))\"\n",
+            &["Domain Users", "Users", "dev", "everybody"],
+        ),
     ] {
         let daemon = Daemon::start(&format!("{}[realm.corp.groups]\n{groups}", samba.realm()));
         let found = daemon.lookup("alice");
@@ -86,7 +95,9 @@ fn groups_in_groups_are_the_servers_affair(samba: &Samba) {
 }
 
 fn groups_may_be_read_from_the_user_too(samba: &Samba) {
-    for (nested, expected) in [(0, &["dev"][..]), (1, &["dev", "staff"])] {
+    for (nested, expected) in
+        [(0, &["dev", "Domain Users"][..]), (1, &["dev", "Domain Users", "staff", "Users"])]
+    {
         let groups = format!("[realm.corp.groups]\nattribute = \"memberOf\"\nnested = {nested}\n");
         let daemon = Daemon::start(&format!("{}{groups}", samba.realm()));
         assert_eq!(daemon.lookup("alice").json["groups"], serde_json::json!(expected));
@@ -111,7 +122,31 @@ fn users_may_read_themselves(samba: &Samba) {
     let granted = daemon.authenticate("alice", "alice-Secret1");
     granted.is_granted();
     assert_eq!(granted.metadata("X_REMOTE_EMAIL"), Some("alice@example.com"));
-    assert_eq!(granted.json["groups"].as_array().map(Vec::len), Some(3), "{granted:?}");
+    assert_eq!(granted.json["groups"].as_array().map(Vec::len), Some(5), "{granted:?}");
     daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
     daemon.authenticate("disabled", "disabled-Secret1").is(1, "denied", "account_disabled");
+}
+
+fn users_may_bind_by_other_names_than_a_dn(samba: &Samba) {
+    for template in ["%u@corp.example.com", "CORP\\%u"] {
+        let account = |line: &&str| !line.starts_with("account") && !line.starts_with("password");
+        let realm = samba.realm();
+        let lines: Vec<_> = realm.lines().filter(account).collect();
+        let realm = format!("{}\nuser_dn = '{template}'\n", lines.join("\n"));
+        let daemon = Daemon::start(&format!("{realm}[realm.corp.groups]\n"));
+        let granted = daemon.authenticate("CORP\\ALICE", "alice-Secret1");
+        granted.is_granted();
+        assert_eq!(granted.metadata("X_REMOTE_USER"), Some("alice"));
+        assert_eq!(granted.json["groups"].as_array().map(Vec::len), Some(5), "{granted:?}");
+        for user in ["alice", "nobody", "mallory@corp.example.com\\alice", "CN=alice", "*"] {
+            daemon.authenticate(user, "wrong").is(1, "denied", "bad_credentials");
+        }
+        daemon.authenticate("old", "old-Secret1").is(1, "denied", "password_expired");
+        // The principal ghost is mallory, the account ghost is not.
+        let ghost = daemon.authenticate("ghost", "mallory-Secret1");
+        match template {
+            "CORP\\%u" => ghost.is(1, "denied", "bad_credentials"),
+            _ => assert_eq!(ghost.reason(), "ambiguous_user", "{ghost:?}"),
+        }
+    }
 }

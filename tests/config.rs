@@ -110,7 +110,6 @@ fn contradictions_are_refused() {
 #[test]
 fn what_this_version_cannot_do_is_refused_and_never_ignored() {
     let parts = ["usher.toml:", "not supported in this version"];
-    assert_refused(&format!("{}referrals = \"follow\"\n", corp()), &parts);
     for kind in ["pam", "crowd", "chain"] {
         assert_refused(&format!("[realm.other]\ntype = \"{kind}\"\n"), &parts);
     }

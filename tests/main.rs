@@ -40,6 +40,7 @@ mod outage;
 mod policy;
 mod protocol;
 mod proxies;
+mod referrals;
 mod reload;
 mod saslauthd;
 mod search;

@@ -1,6 +1,6 @@
 //! Which entry a user is: where it is looked for, by whom, and what is read of it.
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, folder, write_private};
 use crate::support::slapd::{More, Slapd};
 
 const ALICE: &str = "uid=alice,ou=people,dc=example,dc=com";
@@ -19,6 +19,19 @@ uid: #hash
 cn: Hash
 sn: Hash
 userPassword: hash-secret
+
+dn: uid=nul\00x,ou=people,dc=example,dc=com
+objectClass: inetOrgPerson
+uid:: bnVsAHg=
+uid: nul
+cn: Nul
+sn: Nul
+userPassword: nul-secret
+
+dn: cn=Zero\00,ou=groups,dc=example,dc=com
+objectClass: groupOfNames
+cn:: WmVybwA=
+member: uid=nul\00x,ou=people,dc=example,dc=com
 
 dn: uid=polly,ou=people,dc=example,dc=com
 objectClass: inetOrgPerson
@@ -276,4 +289,31 @@ fn a_name_in_a_template_stays_one_value() {
             daemon.authenticate(user, "wrong").is(1, "denied", "bad_credentials");
         }
     }
+}
+
+#[test]
+fn a_nul_in_a_distinguished_name_is_a_sign_like_others() {
+    let slapd = odd("");
+    let groups = "[realm.corp.groups]\nbase_dn = \"ou=groups,dc=example,dc=com\"\n";
+    let daemon = Daemon::start(&format!("{}{groups}", slapd.realm()));
+    daemon.authenticate("nul", "wrong").is(1, "denied", "bad_credentials");
+    let granted = daemon.authenticate("nul", "nul-secret");
+    granted.is_granted();
+    // It has found its group, by whose name no control character leaves.
+    let groups = granted.json["groups"].as_array().expect("groups");
+    assert_eq!(groups.len(), 1, "{granted:#?}");
+    assert!(!granted.json.to_string().contains("\\u0000"), "{granted:#?}");
+}
+
+#[test]
+fn the_password_of_the_account_is_read_anew_with_a_reload() {
+    let slapd = Slapd::start();
+    let realm = slapd.realm().replace("\"reader-secret\"", "{ file = \"@DIR@/reader.secret\" }");
+    let folder = folder(&realm);
+    write_private(&folder.path().join("reader.secret"), "of-yesterday\n");
+    let daemon = Daemon::start_in(folder, |command| command);
+    daemon.lookup("alice").is(3, "unavailable", "no_host");
+    write_private(&daemon.path("reader.secret"), "reader-secret\n");
+    daemon.ctl(&["reload"], b"").success();
+    daemon.lookup("alice").is_found();
 }

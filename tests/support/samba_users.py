@@ -24,7 +24,8 @@ domain = str(directory.domain_dn())
 def change(dn, control="relax:0", **attributes):
     message = ldb.Message(ldb.Dn(directory, dn))
     for name, value in attributes.items():
-        message[name] = ldb.MessageElement(str(value), ldb.FLAG_MOD_REPLACE, name)
+        value = value if isinstance(value, bytes) else str(value)
+        message[name] = ldb.MessageElement(value, ldb.FLAG_MOD_REPLACE, name)
     directory.modify(message, [control])
 
 
@@ -49,6 +50,11 @@ user("disabled", userAccountControl=NORMAL | DISABLED)
 user("expired", accountExpires=1)
 user("old", LAST_SET, userAccountControl=NORMAL, pwdLastSet=130_000_000_000_000_000)
 user("change", userAccountControl=NORMAL, pwdLastSet=0)
+user("hours", logonHours=bytes(21))
+user("workstation", userWorkstations="ELSEWHERE")
+# Two people whom a name may mean: one by the account, the other by the principal.
+user("ghost", userPrincipalName="spirit@corp.example.com")
+user("mallory", userPrincipalName="ghost@corp.example.com")
 # alice is in dev, which is in staff, which is in everybody, which is in dev.
 members = [("dev", "alice"), ("staff", "dev"), ("everybody", "staff"), ("dev", "everybody")]
 for group in ["dev", "staff", "everybody"]:

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::filter::Filter;
 use super::problem::{Fault, Findings};
-use super::raw;
+use super::raw::{self, Referrals};
 use super::realm::{Named, word};
 use super::rule::{Rule, Test};
 use super::settings::{Host, Ldap, Pool, Scope, Security, Users};
@@ -41,6 +41,7 @@ pub(super) fn ldap(
         security,
         account,
         active_directory,
+        follow_referrals: word(raw.referrals.as_ref(), Referrals::Ignore) == Referrals::Follow,
         users: users?,
         filter,
         login_attributes,

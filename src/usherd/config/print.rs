@@ -176,7 +176,8 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     if !matches!(ldap.users, Users::Named { .. }) {
         writeln!(out, "login_attribute = {}", list(&ldap.login_attributes))?;
     }
-    writeln!(out, "referrals = \"ignore\"")
+    let referrals = if ldap.follow_referrals { "follow" } else { "ignore" };
+    writeln!(out, "referrals = \"{referrals}\"")
 }
 
 fn word(scope: Scope) -> &'static str {

@@ -31,7 +31,6 @@ pub(super) fn realms(
         if let Some(realm) = realm(&raw, &mut domains, around, findings) {
             realms.insert(realm.name.clone(), Arc::new(realm));
         }
-        unsupported::in_realm(raw.raw, findings);
     }
     realms
 }

@@ -275,6 +275,8 @@ pub struct Ldap {
     pub account: Account,
     /// Whether the servers are Active Directory's domain controllers.
     pub active_directory: bool,
+    /// Whether references to other hosts of the realm are followed.
+    pub follow_referrals: bool,
     /// Where users are.
     pub users: Users,
     /// Which entries are users; none: all.

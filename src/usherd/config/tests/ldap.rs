@@ -14,8 +14,8 @@ fn a_rule_of_groups_needs_a_realm_that_knows_groups() {
     let rule = "rules.require = [\"attribute:a=b\", \"group=dev\"]\n";
     assert_eq!(
         problems(&format!("{CORP}{rule}")),
-        "usher.toml:6:36: the rule \"group=dev\" lets nobody in: the realm knows no groups; say in \
-         [realm.corp.groups] where they are"
+        "usher.toml:6:35: the rule \"group=dev\" lets nobody in: the realm knows no groups\n    \
+         hint: say in [realm.corp.groups] where they are"
     );
     realm(&format!("{CORP}{rule}groups.attribute = \"memberOf\"\n"));
     realm(&format!("{LOCAL}{rule}"));

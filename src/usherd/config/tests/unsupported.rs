@@ -3,14 +3,6 @@
 use super::{CORP, LOCAL, problems, realm};
 
 #[test]
-fn referrals_are_not_followed() {
-    assert_eq!(
-        problems(&format!("{CORP}referrals = \"follow\"\n")),
-        "usher.toml:6:13: referrals \"follow\" is not supported in this version"
-    );
-}
-
-#[test]
 fn what_means_off_is_taken() {
     realm(&format!("{CORP}referrals = \"ignore\"\n"));
     realm(&format!("{LOCAL}format = \"usher\"\n"));

@@ -7,7 +7,7 @@ use ldap3::exop::Exop;
 use ldap3::result::ExopResult;
 use ldap3::{
     DerefAliases, Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchEntry,
-    SearchOptions, StdStream,
+    SearchOptions, StdStream, parse_refs,
 };
 use tokio::task::JoinHandle;
 use tokio::time::error::Elapsed;
@@ -16,18 +16,23 @@ use tokio::time::timeout;
 use super::endpoint::Endpoint;
 use super::guard::Guard;
 use super::host::describe;
-use super::{Failure, filter, policy};
+use super::{Failure, filter, policy, referral};
 use crate::config::{Account, Scope};
 
 /// A host that is silent for this long is suspect, even where a request had less time than an
 /// operation may take.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// References beyond these are passed over.
+const MOST_REFERENCES: usize = 32;
+
 /// LDAP_SERVER_FAST_BIND_OID (MS-ADTS 3.1.1.3.4.2.4).
 const FAST_BIND: &str = "1.2.840.113556.1.4.1781";
 
 /// What is asked of a server.
+#[derive(Debug, Clone)]
 pub(super) struct Search {
+    /// A DN, or the URL of an entry on a host of its own.
     pub(super) base: String,
     pub(super) scope: Scope,
     pub(super) filter: String,
@@ -53,6 +58,16 @@ impl Search {
             may_be_absent: true,
         }
     }
+}
+
+/// What a server knows, and who else may know more.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) entries: Vec<SearchEntry>,
+    /// URLs of where the search may go on.
+    pub(super) references: Vec<String>,
+    /// What the server said where it knows nothing but these.
+    pub(super) referral: Option<String>,
 }
 
 /// A connection: ldap3, the task that drives it, and the guard between it and the server.
@@ -168,15 +183,24 @@ impl Connection {
         }
     }
 
-    /// At most one entry more than the search wants.
+    /// What is found here. That it is elsewhere is an error.
     pub(super) async fn search(
         &self,
         search: &Search,
         limit: Duration,
     ) -> Result<Vec<SearchEntry>, Failure> {
+        let answer = self.answer(search, limit).await?;
+        match answer.referral {
+            Some(text) => Err(Failure::Answer(text)),
+            None => Ok(answer.entries),
+        }
+    }
+
+    /// At most one entry more than the search wants.
+    pub(super) async fn answer(&self, search: &Search, limit: Duration) -> Result<Answer, Failure> {
         let mut id = None;
         match timeout(limit, self.stream(search, &mut id)).await {
-            Ok(Ok((entries, result))) => judge(entries, &result, search),
+            Ok(Ok((answer, result))) => judge(answer, &result, search),
             Ok(Err(error)) => match self.guard.ending() {
                 // It would be no less from another host, and this one is as well as before.
                 Some(end) if end.too_much_for.is_some() && end.too_much_for == id => {
@@ -227,7 +251,7 @@ impl Connection {
         &self,
         search: &Search,
         id: &mut Option<u32>,
-    ) -> Result<(Vec<SearchEntry>, LdapResult), LdapError> {
+    ) -> Result<(Answer, LdapResult), LdapError> {
         let scope = match search.scope {
             Scope::Base => ldap3::Scope::Base,
             Scope::OneLevel => ldap3::Scope::OneLevel,
@@ -239,38 +263,48 @@ impl Connection {
         let mut ldap = self.ldap.clone();
         let mut stream = ldap
             .with_search_options(options)
-            .streaming_search(&search.base, scope, &search.filter, &search.attributes)
+            .streaming_search(
+                &referral::dn_of(&search.base),
+                scope,
+                &search.filter,
+                &search.attributes,
+            )
             .await?;
         *id = stream.ldap_handle().last_id().try_into().ok();
-        let mut entries = Vec::new();
+        let mut answer = Answer::default();
         while let Some(entry) = stream.next().await? {
-            if entry.is_ref() || entry.is_intermediate() {
-                continue;
+            if entry.is_ref() {
+                if answer.references.len() < MOST_REFERENCES {
+                    answer.references.extend(parse_refs(entry.0));
+                }
+            } else if !entry.is_intermediate() {
+                answer.entries.push(SearchEntry::construct(entry));
             }
-            entries.push(SearchEntry::construct(entry));
-            if entries.len() > search.most {
+            if answer.entries.len() > search.most {
                 break;
             }
         }
-        Ok((entries, stream.finish().await))
+        Ok((answer, stream.finish().await))
     }
 }
 
 /// RFC 4511 4.1.9: which result codes are answers, and whose fault the others are.
-fn judge(
-    entries: Vec<SearchEntry>,
-    result: &LdapResult,
-    search: &Search,
-) -> Result<Vec<SearchEntry>, Failure> {
+fn judge(mut answer: Answer, result: &LdapResult, search: &Search) -> Result<Answer, Failure> {
     match result.rc {
-        0 => Ok(entries),
+        0 => Ok(answer),
         // sizeLimitExceeded, as asked for. With fewer entries the server has a limit of its own,
         // and what is missing would only look as if it were not there.
-        _ if entries.len() >= search.most => Ok(entries),
+        _ if answer.entries.len() >= search.most => Ok(answer),
+        // referral.
+        10 => {
+            answer.references.extend(result.refs.iter().take(MOST_REFERENCES).cloned());
+            answer.referral = Some(format!("search: {}", describe(result)));
+            Ok(answer)
+        }
         // busy, unavailable, other: this host's trouble.
         1 | 51 | 52 | 80 => Err(Failure::Host(format!("search: {}", describe(result)))),
         // noSuchObject, invalidDNSyntax.
-        32 | 34 if search.may_be_absent => Ok(Vec::new()),
+        32 | 34 if search.may_be_absent => Ok(Answer::default()),
         32 => Err(Failure::Answer(format!(
             "the base DN {:?} does not exist, or the account may not see it: {}",
             search.base,

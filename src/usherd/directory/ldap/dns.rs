@@ -54,8 +54,14 @@ impl Place {
 /// The part of a domain behind the names of services and sites: `example.com` of
 /// `berlin._sites.example.com`.
 fn organisation(domain: &str) -> &str {
-    let (_, behind) = domain.rsplit_once("._").unwrap_or(("", domain));
-    if behind.len() == domain.len() { domain } else { behind.split_once('.').map_or("", |it| it.1) }
+    let (mut own, mut rest) = (domain, domain);
+    while let Some((label, behind)) = rest.split_once('.') {
+        if label.starts_with('_') {
+            own = behind;
+        }
+        rest = behind;
+    }
+    own
 }
 
 fn is_within(name: &str, domain: &str) -> bool {

@@ -59,6 +59,14 @@ impl Endpoint {
         Ok(Self { host: host.clone(), dns, security })
     }
 
+    /// The name and the port, where it has such.
+    pub(super) fn address(&self) -> Option<(&str, u16)> {
+        match &self.host {
+            config::Host::Tcp(name, port) => Some((name, *port)),
+            config::Host::Unix(_) | config::Host::Srv(_) => None,
+        }
+    }
+
     /// The address as an LDAP URL (RFC 4516).
     pub(super) fn url(&self) -> String {
         let scheme = if matches!(self.security, Secured::Ldaps(_)) { "ldaps" } else { "ldap" };

@@ -1,5 +1,7 @@
 //! Whose eyes see: what a search finds depends on who asks.
 
+use std::collections::HashSet;
+
 use ldap3::SearchEntry;
 use tokio::time::Instant;
 use usher_protocol::Reason;
@@ -9,15 +11,22 @@ use super::connection::Search;
 use super::filter;
 use super::held::Held;
 use super::pool::Pool;
+use super::referral::{self, Elsewhere};
 use crate::directory::Unavailable;
 
 /// Values of one attribute; more are an error.
 const MOST_VALUES: usize = 20_000;
+/// How often a search is referred on.
+const MOST_HOPS: usize = 5;
 
 /// Who searches.
 pub(super) enum Eyes<'a> {
     /// The account, on connections that all share.
-    Account(&'a Pool),
+    Account {
+        pool: &'a Pool,
+        /// Whether references to other hosts of the realm are followed.
+        follow: bool,
+    },
     /// A user, where the user's password was right.
     User(Held),
 }
@@ -45,7 +54,14 @@ impl Eyes<'_> {
         deadline: Instant,
     ) -> Result<Vec<SearchEntry>, Unavailable> {
         match self {
-            Self::Account(pool) => pool.search(search, deadline).await,
+            Self::Account { pool, follow: true } => follow(pool, search, deadline).await,
+            Self::Account { pool, follow: false } => {
+                let answer = pool.search(search, deadline).await?;
+                match answer.referral {
+                    Some(said) => Err(Unavailable::new(Reason::NoHost, said)),
+                    None => Ok(answer.entries),
+                }
+            }
             Self::User(held) => held.search(&search, deadline).await,
         }
     }
@@ -77,4 +93,47 @@ impl Eyes<'_> {
         }
         Ok((part.name, part.values))
     }
+}
+
+/// The entries that a search finds, here and on the hosts of the realm to which it is referred.
+async fn follow(
+    pool: &Pool,
+    search: Search,
+    deadline: Instant,
+) -> Result<Vec<SearchEntry>, Unavailable> {
+    let (most, mut entries) = (search.most, Vec::new());
+    let (mut asked, mut found) = (HashSet::new(), HashSet::new());
+    let mut next = vec![(search, 0)];
+    while let Some((search, hops)) = next.pop() {
+        let mut answer = pool.search(search.clone(), deadline).await?;
+        if let Some(server) = Elsewhere::parse(&search.base) {
+            answer.entries.iter_mut().for_each(|entry| entry.dn = server.entry(&entry.dn));
+        }
+        for entry in answer.entries {
+            // Servers that refer to each other find the same twice.
+            let dn = referral::dn_of(&entry.dn).to_lowercase();
+            if found.insert(dn) {
+                entries.push(entry);
+            }
+        }
+        let (before, is_reference) = (next.len(), answer.referral.is_none());
+        let places = answer.references.iter().filter_map(|url| Elsewhere::parse(url));
+        for place in places.filter(|place| pool.host_of(place).is_some()) {
+            let continued = place.continued(&search, is_reference);
+            if asked.insert(continued.base.to_lowercase()) {
+                next.push((continued, hops + 1));
+            }
+        }
+        // Whoever was asked already has answered; a referral to nobody else is no answer.
+        let refused = answer.referral.filter(|_| next.len() == before);
+        let too_far = || format!("{}: referred on more than {MOST_HOPS} times", search.base);
+        let too_far = (hops >= MOST_HOPS && next.len() > before).then(too_far);
+        if let Some(said) = refused.or(too_far) {
+            return Err(Unavailable::new(Reason::NoHost, said));
+        }
+        if entries.len() > most {
+            break;
+        }
+    }
+    Ok(entries)
 }

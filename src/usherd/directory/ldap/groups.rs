@@ -9,7 +9,7 @@ use usher_protocol::Reason;
 use super::active_directory::{self, Sid};
 use super::connection::Search;
 use super::eyes::Eyes;
-use super::{dn, entry, filter};
+use super::{dn, entry, filter, referral};
 use crate::config::{Filter, GroupSource, Groups, Scope};
 use crate::directory::{Attributes, Entry, Unavailable};
 
@@ -37,7 +37,8 @@ pub(super) async fn of(
     let direct = match &groups.source {
         GroupSource::Attribute(name) => walk.named(&entry.attributes, name),
         GroupSource::Search { base_dn, filter } => {
-            let mut members = vec![entry.id.as_str()];
+            let own = referral::dn_of(&entry.id);
+            let mut members = vec![own.as_str()];
             // A server that follows the chain does so for the primary group as well.
             if filter.as_str().contains(active_directory::IN_CHAIN) {
                 members.extend(primary.iter().map(|group| group.dn.as_str()));
@@ -135,7 +136,7 @@ impl Walk<'_> {
 
     fn group(&self, found: ldap3::SearchEntry) -> Group {
         let name = &self.groups.name_attribute;
-        let dn = found.dn.clone();
+        let dn = referral::dn_of(&found.dn);
         let first = || entry::attributes(found).first(name).map(str::to_owned);
         let name = dn::first_value(&dn, name).or_else(first).unwrap_or_else(|| dn.clone());
         Group { dn, name }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use ldap3::{LdapResult, SearchEntry};
+use ldap3::LdapResult;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use usher_protocol::HostStatus;
 
-use super::connection::{Connection, Search};
+use super::connection::{Answer, Connection, Search};
 use super::dns::{Dns, Place};
 use super::endpoint::Endpoint;
 use super::health::Health;
 use super::held::Held;
 use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
+use super::referral::Elsewhere;
 use super::{Failure, policy};
 use crate::config;
 use crate::directory::Verification;
@@ -59,7 +60,7 @@ impl Host {
         &self,
         search: &Search,
         deadline: Instant,
-    ) -> Result<Vec<SearchEntry>, Failure> {
+    ) -> Result<Answer, Failure> {
         let (slot, _turn) = self.searches.turn(deadline).await?;
         let result = match self.search_once(slot, search, deadline).await {
             Err(Failure::Lost(_) | Failure::Slow(_)) => {
@@ -76,10 +77,10 @@ impl Host {
         slot: &Slot,
         search: &Search,
         deadline: Instant,
-    ) -> Result<Vec<SearchEntry>, Failure> {
+    ) -> Result<Answer, Failure> {
         let open = self.open_search_lane(deadline, self.pool.operation_timeout);
         let lane = slot.lane(open, deadline).await?;
-        let result = lane.search(search, self.limit(deadline)).await;
+        let result = lane.answer(search, self.limit(deadline)).await;
         match result {
             // Whoever else waits on a silent connection waits in vain.
             Err(Failure::Lost(_) | Failure::Slow(_)) => lane.close(),
@@ -145,6 +146,11 @@ impl Host {
         self.health.went_down().await;
         let text = self.health.last_error().unwrap_or_default();
         Failure::Host(format!("bind given up: {text}"))
+    }
+
+    /// Whether this is the server that is meant.
+    pub(super) fn is(&self, elsewhere: &Elsewhere) -> bool {
+        self.endpoint.address().is_some_and(|(name, port)| elsewhere.is(name, port))
     }
 
     pub(super) fn status(&self) -> HostStatus {

@@ -17,6 +17,7 @@ mod keeper;
 mod lanes;
 mod policy;
 mod pool;
+mod referral;
 mod roster;
 mod tls;
 mod walk;
@@ -169,7 +170,10 @@ impl Directory for Ldap {
         wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, Found> {
-        Box::pin(async move { self.look(&Eyes::Account(&self.pool), user, wanted, deadline).await })
+        Box::pin(async move {
+            let eyes = Eyes::Account { pool: &self.pool, follow: self.settings.follow_referrals };
+            self.look(&eyes, user, wanted, deadline).await
+        })
     }
 
     fn verify<'a>(

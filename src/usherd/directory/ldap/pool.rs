@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use ldap3::SearchEntry;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use usher_protocol::{HostState, HostStatus, Reason};
 
 use super::Failure;
-use super::connection::Search;
+use super::connection::{Answer, Search};
 use super::held::Held;
 use super::host::Host;
+use super::referral::{self, Elsewhere};
 use super::roster::Roster;
 use crate::config;
 use crate::directory::{Unavailable, Verification};
@@ -25,7 +25,7 @@ pub(super) struct Pool {
 }
 
 /// What one host has found.
-type Searched = (Arc<Host>, Result<Vec<SearchEntry>, Failure>);
+type Searched = (Arc<Host>, Result<Answer, Failure>);
 
 impl Pool {
     /// An error for people, where a host's name does not do.
@@ -40,9 +40,9 @@ impl Pool {
         &self,
         search: Search,
         deadline: Instant,
-    ) -> Result<Vec<SearchEntry>, Unavailable> {
+    ) -> Result<Answer, Unavailable> {
         let search = Arc::new(search);
-        let (mut hosts, mut tried) = self.usable(deadline).await;
+        let (mut hosts, mut tried) = self.usable(&search.base, deadline).await;
         let mut rivals = FuturesUnordered::new();
         let mut asked = None;
         loop {
@@ -53,7 +53,11 @@ impl Pool {
             }
             tokio::select! {
                 Some(searched) = rivals.next() => match searched {
-                    Ok((_, Ok(entries))) => return Ok(entries),
+                    Ok((host, Ok(mut answer))) => {
+                        let of_host = |said| format!("{}: {said}", host.health.url());
+                        answer.referral = answer.referral.map(of_host);
+                        return Ok(answer);
+                    }
                     Ok((host, Err(failure))) => tried.failed(&host, &failure)?,
                     Err(error) => tried.said.push(format!("the search ended: {error}")),
                 },
@@ -77,7 +81,8 @@ impl Pool {
         password: &str,
         deadline: Instant,
     ) -> Result<(Verification, Held), Unavailable> {
-        let (mut hosts, mut tried) = self.usable(deadline).await;
+        let (mut hosts, mut tried) = self.usable(dn, deadline).await;
+        let dn = &referral::dn_of(dn);
         for host in &mut hosts {
             match host.bind(dn, password, deadline).await {
                 Ok(bound) => return Ok(bound),
@@ -96,10 +101,21 @@ impl Pool {
         self.roster.present().1
     }
 
-    /// The hosts to ask, in order: those that serve, then those that just came back. Those that
-    /// are down are not asked; their keepers do that.
-    async fn usable(&self, deadline: Instant) -> (std::vec::IntoIter<Arc<Host>>, Tried) {
-        let (hosts, problem) = self.roster.hosts(deadline).await;
+    /// The host of the realm that is meant.
+    pub(super) fn host_of(&self, elsewhere: &Elsewhere) -> Option<Arc<Host>> {
+        let hosts = self.roster.present().0;
+        let find = |elsewhere: &Elsewhere| hosts.iter().find(|host| host.is(elsewhere)).cloned();
+        find(elsewhere).or_else(|| find(&elsewhere.on_any_port()?))
+    }
+
+    /// The hosts to ask for this entry, in order: those that serve, then those that just came
+    /// back. Those that are down are not asked; their keepers do that.
+    async fn usable(&self, id: &str, deadline: Instant) -> (std::vec::IntoIter<Arc<Host>>, Tried) {
+        let (mut hosts, problem) = self.roster.hosts(deadline).await;
+        if let Some(elsewhere) = Elsewhere::parse(id) {
+            hosts = self.host_of(&elsewhere).into_iter().collect();
+        }
+        let problem = problem.or_else(|| hosts.is_empty().then(|| format!("no host has {id}")));
         let mut tried = Tried { said: problem.into_iter().collect(), reason: Reason::NoHost };
         let (mut serving, mut proving) = (Vec::new(), Vec::new());
         for host in hosts {

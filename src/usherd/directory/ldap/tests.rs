@@ -1,9 +1,11 @@
 //! Connections to servers that do what no server should, in plain text and under TLS.
 
+mod fast_binds;
 mod hostile;
 mod ranges;
 pub(super) mod wire;
 
+use std::path::Path;
 use std::time::Duration;
 
 use hostile::{Answer, Script, Server, Way};
@@ -14,10 +16,25 @@ use self::wire::{
 };
 use super::Failure;
 use super::connection::{Connection, Search};
-use crate::config::Scope;
+use super::pool::Pool;
+use crate::config::{self, Directory, Scope};
 
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// The pool of a realm with this server and these lines.
+fn pool(server: &Server, lines: &str) -> Pool {
+    let text = format!(
+        "[realm.corp]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = \"{}\"\n\
+         base_dn = \"dc=example\"\n{lines}\n",
+        server.host()
+    );
+    let loaded = config::parse(&text, Path::new("usher.toml")).unwrap();
+    let Directory::Ldap(settings) = &loaded.settings.realms["corp"].directory else {
+        panic!("not LDAP")
+    };
+    Pool::open("corp", settings).unwrap()
+}
 
 const WAYS: [Way; 3] = [Way::Plain, Way::StartTls, Way::Ldaps];
 

@@ -1,19 +1,17 @@
-//! Attributes that a server sends a part at a time, as Active Directory does.
+//! Attributes that a server sends a part at a time, as Active Directory does. Samba sends parts only
+//! to those who ask for parts, so here is no real server.
 
-use std::path::Path;
 use std::time::Duration;
 
 use ldap3::SearchEntry;
 use tokio::time::Instant;
 
 use super::hostile::{Answer, Script, Server, Way};
-use super::well;
 use super::wire::{SEARCH, done, entry};
-use crate::config::{self, Directory};
+use super::{pool, well};
 use crate::directory::Unavailable;
 use crate::directory::ldap::connection::Search;
 use crate::directory::ldap::eyes::Eyes;
-use crate::directory::ldap::pool::Pool;
 
 /// Answers a search with this part of an attribute.
 fn part(id: u8, name: &str, values: &[&[u8]]) -> Answer {
@@ -23,19 +21,10 @@ fn part(id: u8, name: &str, values: &[&[u8]]) -> Answer {
 /// What one search for an entry finds.
 async fn look(script: impl Script) -> Result<SearchEntry, Unavailable> {
     let server = Server::start(Way::Plain, script).await;
-    let text = format!(
-        "[realm.corp]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = \"{}\"\n\
-         base_dn = \"dc=example\"\npool = {{ search_lanes = 1 }}\n",
-        server.host()
-    );
-    let loaded = config::parse(&text, Path::new("usher.toml")).unwrap();
-    let Directory::Ldap(settings) = &loaded.settings.realms["corp"].directory else {
-        panic!("not LDAP")
-    };
-    let pool = Pool::open("corp", settings).unwrap();
+    let pool = pool(&server, "pool = { search_lanes = 1 }");
     let search = Search::of_entry("uid=a", "(uid=a)", ["memberOf"]);
     let deadline = Instant::now() + Duration::from_secs(20);
-    let found = Eyes::Account(&pool).search(search, deadline).await;
+    let found = Eyes::Account { pool: &pool, follow: false }.search(search, deadline).await;
     found.map(|mut entries| entries.pop().unwrap())
 }
 
