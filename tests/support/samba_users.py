@@ -52,9 +52,6 @@ user("old", LAST_SET, userAccountControl=NORMAL, pwdLastSet=130_000_000_000_000_
 user("change", userAccountControl=NORMAL, pwdLastSet=0)
 user("hours", logonHours=bytes(21))
 user("workstation", userWorkstations="ELSEWHERE")
-# Two people whom a name may mean: one by the account, the other by the principal.
-user("ghost", userPrincipalName="spirit@corp.example.com")
-user("mallory", userPrincipalName="ghost@corp.example.com")
 # alice is in dev, which is in staff, which is in everybody, which is in dev.
 members = [("dev", "alice"), ("staff", "dev"), ("everybody", "staff"), ("dev", "everybody")]
 for group in ["dev", "staff", "everybody"]:

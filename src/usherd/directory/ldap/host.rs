@@ -1,13 +1,12 @@
 //! One host: its lanes, its health, and what is asked of it.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ldap3::LdapResult;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
-use usher_protocol::HostStatus;
+use usher_protocol::{HostState, HostStatus};
 
 use super::connection::{Answer, Connection, Search};
 use super::dns::{Dns, Place};
@@ -31,8 +30,8 @@ pub(super) struct Host {
     pub(super) searches: SearchLanes,
     pub(super) binds: BindLanes,
     pub(super) health: Health,
-    /// There is no other host to go to.
-    pub(super) alone: AtomicBool,
+    /// The other hosts of the realm.
+    others: Mutex<Vec<Weak<Host>>>,
 }
 
 impl Host {
@@ -50,7 +49,7 @@ impl Host {
             searches: SearchLanes::new(settings.pool.search_lanes),
             binds: BindLanes::new(settings.pool.bind_lanes),
             health,
-            alone: AtomicBool::new(false),
+            others: Mutex::default(),
         })
     }
 
@@ -145,7 +144,18 @@ impl Host {
         self.health.suspect();
         self.health.went_down().await;
         let text = self.health.last_error().unwrap_or_default();
-        Failure::Host(format!("bind given up: {text}"))
+        Failure::Down(format!("bind given up: {text}"))
+    }
+
+    pub(super) fn know(&self, others: Vec<Weak<Self>>) {
+        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = others;
+    }
+
+    /// Whether there is no other host to go to at present. Such a host may take its time.
+    pub(super) fn is_alone(&self) -> bool {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = others.iter().filter_map(Weak::upgrade);
+        others.all(|other| other.health.state() == HostState::Down)
     }
 
     /// Whether this is the server that is meant.
@@ -203,7 +213,9 @@ impl Host {
                 | Failure::Account(_)
                 | Failure::Slow(_)),
             ) => self.health.failed(failure),
-            Ok(_) | Err(Failure::Answer(_) | Failure::Deadline(_) | Failure::Busy) => {}
+            Ok(_)
+            | Err(Failure::Answer(_) | Failure::Deadline(_) | Failure::Down(_) | Failure::Busy) => {
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 //! somebody else drops them, and finds out how the host is, so that no request pays for it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -69,11 +68,7 @@ async fn prove(host: &Host, since: &mut Option<Instant>) {
 /// Somebody waits longer than is usual: does the host answer at all? Where there is another, it
 /// must do so quickly.
 async fn check(host: &Host) {
-    let limit = if host.alone.load(Ordering::Relaxed) {
-        host.pool.operation_timeout
-    } else {
-        host.pool.hedge_after
-    };
+    let limit = if host.is_alone() { host.pool.operation_timeout } else { host.pool.hedge_after };
     let outcome = async {
         open_search_lane(host, limit).await?;
         // It does, so its lanes are suspect: a firewall may have dropped them without a word.

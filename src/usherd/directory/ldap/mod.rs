@@ -226,6 +226,8 @@ impl Directory for Ldap {
 enum Failure {
     /// No connection can be made, or the host cannot serve now: another may.
     Host(String),
+    /// It turned out meanwhile that the host is down, which is known of it already.
+    Down(String),
     /// A connection broke. A new one may do.
     Lost(String),
     /// The host refuses the service account.
@@ -244,6 +246,7 @@ impl Failure {
     fn text(&self) -> &str {
         match self {
             Self::Host(text)
+            | Self::Down(text)
             | Self::Lost(text)
             | Self::Account(text)
             | Self::Answer(text)

@@ -159,7 +159,11 @@ impl Tried {
             Failure::Answer(_) => return Err(Unavailable::new(Reason::NoHost, said)),
             Failure::Busy => self.reason = Reason::Overloaded,
             Failure::Deadline(_) => self.reason = Reason::Deadline,
-            Failure::Host(_) | Failure::Lost(_) | Failure::Account(_) | Failure::Slow(_) => {}
+            Failure::Host(_)
+            | Failure::Down(_)
+            | Failure::Lost(_)
+            | Failure::Account(_)
+            | Failure::Slow(_) => {}
         }
         self.said.push(said);
         Ok(())

@@ -3,7 +3,6 @@
 //! request on them has ended.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,7 +16,7 @@ use super::keeper::keep;
 use crate::config;
 
 /// Longest wait for all answers of the DNS to one question.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How often the DNS is asked, whatever the time to live of its records.
 const OFTEN: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(86_400);
@@ -57,7 +56,7 @@ impl Roster {
         }
         let written = settings.hosts.iter().map(|host| finder.kept(Place::written(host)));
         let hosts = written.collect::<Result<Arc<[_]>, _>>()?;
-        tell_who_is_alone(&hosts);
+        introduce(&hosts);
         let (_, now) = watch::channel(Some(Now { hosts, problem: None }));
         Ok(Self { now, _finder: None })
     }
@@ -133,7 +132,7 @@ impl Finder {
             let now = roster.borrow().clone().unwrap_or_default();
             let next = self.next(&now, known.iter().flatten().flatten(), problems);
             self.tell(&now, &next);
-            tell_who_is_alone(&next.hosts);
+            introduce(&next.hosts);
             if roster.send(Some(next)).is_err() {
                 return;
             }
@@ -199,8 +198,10 @@ fn keep_order(known: &mut Option<Vec<Place>>, found: Vec<Place>) {
     }
 }
 
-fn tell_who_is_alone(hosts: &[Arc<Kept>]) {
+/// Tells each host of the others.
+fn introduce(hosts: &[Arc<Kept>]) {
     for kept in hosts {
-        kept.host.alone.store(hosts.len() == 1, Ordering::Relaxed);
+        let others = hosts.iter().filter(|other| !Arc::ptr_eq(other, kept));
+        kept.host.know(others.map(|other| Arc::downgrade(&other.host)).collect());
     }
 }
