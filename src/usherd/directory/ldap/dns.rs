@@ -145,13 +145,12 @@ impl Dns {
 }
 
 fn make(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
-    let mut builder = match servers {
-        [] => TokioResolver::builder_tokio()?,
-        _ => {
-            let servers = servers.iter().map(name_server).collect();
-            let config = ResolverConfig::from_name_servers(servers);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        }
+    let mut builder = if servers.is_empty() {
+        TokioResolver::builder_tokio()?
+    } else {
+        let servers = servers.iter().map(name_server).collect();
+        let config = ResolverConfig::from_name_servers(servers);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
     };
     builder.options_mut().cache_size = 0;
     builder.build()

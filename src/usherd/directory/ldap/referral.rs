@@ -73,11 +73,10 @@ impl Elsewhere {
     /// How a search goes on there. Without a DN in the URL it is that of the search, and a search
     /// of one level goes on with the entry that the URL names (RFC 4511 4.5.3).
     pub(super) fn continued(&self, search: &Search, is_reference: bool) -> Search {
-        let scope = match (self.scope, search.scope) {
-            (Some(scope), _) => scope,
-            (None, Scope::OneLevel) if is_reference => Scope::Base,
-            (None, scope) => scope,
-        };
+        let scope = self.scope.unwrap_or(match search.scope {
+            Scope::OneLevel if is_reference => Scope::Base,
+            scope => scope,
+        });
         let dn = if self.dn.is_empty() { dn_of(&search.base) } else { self.dn.clone() };
         Search { base: self.entry(&dn), scope, ..search.clone() }
     }
