@@ -187,6 +187,27 @@ fn directives_of_httpd_become_a_realm_for_each_section() {
 }
 
 #[test]
+fn a_provider_of_another_name_is_a_realm_and_what_others_require_of_it_is_told() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("site.conf");
+    let text = "<AuthnProviderAlias ldap alpha>\n\
+                AuthLDAPURL ldap://192.168.2.1/o=ctx?cn?sub?(objectClass=person)\n\
+                AuthLDAPBindDN cn=reader,o=ctx\nAuthLDAPBindPassword \"exec:/bin/cat /a/secret\"\n\
+                </AuthnProviderAlias>\n\
+                <Location /x>\nAuthBasicProvider alpha file\nRequire ldap-group cn=a,o=ctx\n\
+                </Location>\n";
+    fs::write(&file, text).expect("a file");
+    let imported = Imported::of("apache", &file);
+    imported.passes_the_check();
+    let alpha = imported.realm("alpha");
+    assert_eq!(alpha["login_attribute"].as_str(), Some("cn"));
+    assert_eq!(alpha.get("account"), None);
+    for remark in ["came from a program", "Require ldap-group cn=a,o=ctx", "alpha file"] {
+        imported.remarks(remark);
+    }
+}
+
+#[test]
 fn members_of_a_group_that_httpd_required_are_let_in_and_nobody_else() {
     let slapd = Slapd::start();
     let folder = TempDir::new().expect("a folder");
@@ -249,7 +270,13 @@ fn domains_of_sssd_become_realms_in_their_order() {
     assert_eq!(imported.table["default_realm"].as_str(), Some("sssd"));
     let order = vec!["LDAP", "ad.example.com"];
     assert_eq!(imported.realm("sssd")["realms"], Value::from(order));
-    for remark in ["min_id = 1000", "SRV records", "krb5_realm", "no-such-bundle"] {
+    for remark in [
+        "entry_cache_timeout = 600",
+        "min_id = 1000",
+        "SRV records",
+        "krb5_realm",
+        "no-such-bundle",
+    ] {
         imported.remarks(remark);
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::described::{Described, Part, Realm};
+use super::described::{Described, Part, Realm, free_name};
 use super::rules::{self, Members};
 use super::url::Url;
 use require::demand;
@@ -120,7 +120,7 @@ impl Found {
             }
         }
         if has_ldap_url(nodes) {
-            match realm(nodes, &directives, &self.free_name(name)) {
+            match realm(nodes, &directives, &free_name(&self.realms, name)) {
                 Ok(realm) => self.realms.push(realm),
                 Err(why) => self.wrong = Some(why),
             }
@@ -130,13 +130,6 @@ impl Found {
                 self.walk(inside, &directives, &section_name(node).unwrap_or(name.to_owned()));
             }
         }
-    }
-
-    fn free_name(&self, wanted: &str) -> String {
-        let wanted = super::described::plain(wanted);
-        let taken = |name: &String| self.realms.iter().any(|realm| realm.name == *name);
-        let more = (2..).map(|number| format!("{wanted}-{number}"));
-        std::iter::once(wanted.clone()).chain(more).find(|name| !taken(name)).unwrap_or(wanted)
     }
 }
 
@@ -220,7 +213,9 @@ fn certificates(directives: &Directives<'_>, realm: &mut Realm) {
             ("CA_BASE64", _) => realm.set_file("ca_certificates", path),
             ("CERT_BASE64", _) => certificate = Some(path),
             ("KEY_BASE64", []) => key = Some(path),
-            _ => realm.remark(format!("Certificates and keys are to be in PEM: {kind} {path}")),
+            _ => realm.remark(format!(
+                "Not taken: {kind} {path}. It is to be in PEM, and a key without a password."
+            )),
         }
     }
     if let (Some(certificate), Some(key)) = (certificate, key) {

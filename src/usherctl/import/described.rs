@@ -208,6 +208,14 @@ fn usable(path: &Path) -> bool {
     }
 }
 
+/// A name like this one that none of these realms has.
+pub(super) fn free_name(realms: &[Realm], wanted: &str) -> String {
+    let wanted = plain(wanted);
+    let taken = |name: &String| realms.iter().any(|realm| realm.name == *name);
+    let more = (2..).map(|number| format!("{wanted}-{number}"));
+    std::iter::once(wanted.clone()).chain(more).find(|name| !taken(name)).unwrap_or(wanted)
+}
+
 /// A name that a realm may have.
 pub(super) fn plain(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

@@ -13,7 +13,8 @@ pub(super) struct Section<'a> {
 /// # Errors
 /// Where it is no such file.
 pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, String> {
-    let mut sections: Vec<Section<'_>> = Vec::new();
+    // Keys may come before the first name.
+    let mut sections = vec![Section { name: "", keys: BTreeMap::new() }];
     let mut last: Option<String> = None;
     for (index, line) in text.lines().enumerate() {
         let wrong = |what: &str| Err(format!("line {}: {what}", index + 1));
@@ -27,7 +28,7 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, String> {
             last = None;
             continue;
         }
-        let Some(section) = sections.last_mut() else { return wrong("no section comes before it") };
+        let Some(section) = sections.last_mut() else { continue };
         let continued = line.starts_with([' ', '\t']);
         if let Some(value) =
             last.as_ref().filter(|_| continued).and_then(|key| section.keys.get_mut(key))
@@ -53,13 +54,13 @@ mod tests {
     #[test]
     fn keys_belong_to_their_section_and_go_on_where_lines_are_indented() {
         let read = sections("# a\n[one]\nA = 1\n  2\n;b\n[two]\nb=x = y\n").expect("sections");
-        assert_eq!(read[0].keys["a"], "1 2");
-        assert_eq!((read[1].name, read[1].keys["b"].as_str()), ("two", "x = y"));
+        assert_eq!(read[1].keys["a"], "1 2");
+        assert_eq!((read[2].name, read[2].keys["b"].as_str()), ("two", "x = y"));
     }
 
     #[test]
     fn what_is_no_such_file_is_refused() {
-        for text in ["a = 1\n", "[a\n", "[a]\nb\n"] {
+        for text in ["a\n", "[a\n", "[a]\nb\n"] {
             assert!(sections(text).is_err(), "{text}");
         }
     }

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::described::{Described, Part, Realm};
+use super::described::{Described, Part, Realm, free_name};
 use super::rules::{self, Demand, Members};
 use super::url::Url;
 use syntax::Node;
@@ -50,6 +50,7 @@ pub(super) fn describe(text: &str) -> Result<Described, String> {
     let mut described = Described::default();
     for server in servers {
         let mut realm = realm(server)?;
+        realm.name = free_name(&described.realms, &realm.name);
         remember(&cache, &mut realm);
         described.realms.push(realm);
     }
@@ -104,21 +105,20 @@ fn walk<'a>(
 
 /// A list of several servers is a chain, unless they are hosts of one realm.
 fn chains(described: &mut Described, lists: &[Vec<String>]) {
-    let several: Vec<_> = lists.iter().filter(|list| list.len() > 1).collect();
-    for (index, list) in several.iter().enumerate() {
-        let name = if index == 0 { "servers".to_owned() } else { format!("servers-{}", index + 1) };
-        let mut chain = Realm::new(&name, "chain");
+    let several = lists.iter().filter(|list| list.len() > 1);
+    let mut names = Vec::new();
+    for list in several {
+        let mut chain = Realm::new(&free_name(&described.realms, "servers"), "chain");
+        names.push(chain.name.clone());
         chain.remark("The first realm that knows the user decides; nginx-auth-ldap goes on to the");
         chain.remark("next server after a wrong password too.");
-        chain.set("realms", (*list).clone());
+        chain.set("realms", list.clone());
         chain.set("on_unavailable", "next");
         described.realms.push(chain);
     }
     if described.realms.len() > 1 {
-        let default = match (several.is_empty(), lists.first()) {
-            (false, _) => Some("servers".to_owned()),
-            (true, list) => list.and_then(|list| list.first()).cloned(),
-        };
+        let listed = || lists.first().and_then(|list| list.first()).cloned();
+        let default = names.into_iter().next().or_else(listed);
         let first = || described.realms.first().map(|realm| realm.name.clone());
         described.default_realm = default.or_else(first);
         described

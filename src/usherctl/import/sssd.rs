@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::described::{Described, Part, Realm, plain};
+use super::described::{Described, Part, Realm, free_name, plain};
 use super::rules::{self, Demand, Members};
 use super::{filter, ini, url};
 
@@ -110,7 +110,7 @@ pub(super) fn describe(text: &str) -> Result<Described, String> {
         [] => Err("no domain has id_provider = ldap or ad".to_owned()),
         [_] => Ok(described),
         several => {
-            let mut chain = Realm::new("sssd", "chain");
+            let mut chain = Realm::new(&free_name(several, "sssd"), "chain");
             let names: Vec<_> = several.iter().map(|realm| realm.name.clone()).collect();
             chain.set("realms", names);
             described.default_realm = Some(chain.name.clone());
@@ -369,12 +369,14 @@ fn cache(keys: &Keys, realm: &mut Realm) {
         text.parse::<u64>().ok().map(|seconds| format!("{}s", seconds.min(most)))
     };
     let week = 7 * 86_400;
-    if let Some(ttl) = seconds("entry_cache_timeout", week) {
+    if let Some(text) = keys.get("entry_cache_timeout") {
         realm.remark_in(
             Part::Cache,
-            "A changed password and a removed user count after this time at the latest.",
+            format!(
+                "entry_cache_timeout = {text}: sssd remembers entries for so long, but asks for \
+                 every password. ttl, 5m if not given, is for both."
+            ),
         );
-        realm.set_in(Part::Cache, "ttl", ttl);
     }
     if let Some(ttl) = seconds("entry_negative_timeout", week) {
         realm.set_in(Part::Cache, "negative_ttl", ttl);

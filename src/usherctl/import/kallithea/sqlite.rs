@@ -13,7 +13,9 @@ use super::dump::Columns;
 pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// More than a table of settings has.
 const MOST_PAGES: usize = 100_000;
+/// Of one row, and of all.
 const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES_IN_ALL: usize = 64 << 20;
 
 const INTERIOR: u8 = 0x05;
 const LEAF: u8 = 0x0d;
@@ -90,7 +92,7 @@ impl Database {
 
     /// The rows of the table whose tree begins at this page.
     fn rows(&self, root: usize) -> Result<Vec<Vec<Cell>>, String> {
-        let (mut rows, mut pages, mut read) = (Vec::new(), vec![root], 0);
+        let (mut rows, mut pages, mut read, mut bytes_in_all) = (Vec::new(), vec![root], 0, 0);
         while let Some(page) = pages.pop() {
             read += 1;
             if read > MOST_PAGES {
@@ -113,7 +115,12 @@ impl Database {
                 if kind == INTERIOR {
                     pages.push(number(&bytes, at, 4));
                 } else {
-                    rows.push(record(&self.payload(&bytes, at)?).ok_or_else(damaged)?);
+                    let payload = self.payload(&bytes, at)?;
+                    bytes_in_all += payload.len();
+                    if bytes_in_all > MOST_BYTES_IN_ALL {
+                        return Err("the table has more than any of settings".to_owned());
+                    }
+                    rows.push(record(&payload).ok_or_else(damaged)?);
                 }
             }
         }
