@@ -137,6 +137,24 @@ fn a_database_of_kallithea_its_dump_and_its_ini_describe_the_same_realm() {
 }
 
 #[test]
+fn a_database_that_is_cut_off_is_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let (file, _) = database(folder.path(), &TYPICAL);
+    let whole = fs::read(&file).expect("the database");
+    for end in [16, 99, 100, 1000, whole.len() / 2] {
+        fs::write(&file, &whole[..end]).expect("a file");
+        let file = file.to_str().expect("UTF-8");
+        let output = programs::run("usherctl", &["import", "kallithea", file]);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{end}: {output:#?}");
+    }
+    // What is only in the log beside it would be missed.
+    fs::write(&file, &whole).expect("a file");
+    fs::write(folder.path().join("kallithea.db-wal"), "x").expect("a file");
+    let output = programs::run("usherctl", &["import", "kallithea", file.to_str().expect("UTF-8")]);
+    assert!(output.code == 2 && output.stderr.contains("stop Kallithea"), "{output:#?}");
+}
+
+#[test]
 fn users_of_kallithea_log_in_by_the_realm_that_is_written() {
     let slapd = Slapd::start();
     let folder = TempDir::new().expect("a folder");

@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 /// A rule that holds for nobody.
 const NOBODY: &str = "filter=(!(objectClass=*))";
 
+/// As usher.toml(5) has it.
+const MOST_OF_A_RULE: usize = 1024;
+
 /// A whole configuration.
 #[derive(Default)]
 pub(super) struct Described {
@@ -91,8 +94,11 @@ impl Realm {
         self.set_in(Part::Own, key, value);
     }
 
+    /// A table has a key once: what is said last counts.
     pub(super) fn set_in(&mut self, part: Part, key: &str, value: impl Into<Value>) {
-        self.lines(part).push(Line::Key(key.to_owned(), value.into()));
+        let lines = self.lines(part);
+        lines.retain(|line| !matches!(line, Line::Key(name, _) if name == key));
+        lines.push(Line::Key(key.to_owned(), value.into()));
     }
 
     pub(super) fn remark(&mut self, text: impl Into<String>) {
@@ -119,7 +125,11 @@ impl Realm {
 
     /// A rule that must hold besides the others.
     pub(super) fn require(&mut self, rule: String) {
-        self.rules.push(rule);
+        if rule.len() <= MOST_OF_A_RULE {
+            self.rules.push(rule);
+        } else {
+            self.let_nobody_in(&format!("This is longer than a rule may be: {rule}."));
+        }
     }
 
     /// For a restriction without an equal: without it, the realm would let more people in.

@@ -91,3 +91,37 @@ fn text_of(reader: impl Read) -> Result<Zeroizing<String>, String> {
     let text = std::str::from_utf8(&bytes).map_err(|_| "is not a text in UTF-8".to_owned())?;
     Ok(Zeroizing::new(text.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const CONFIGURATIONS: [(Kind, &str); 4] = [
+        (Kind::Apache, include_str!("../../../tests/import/apache.conf")),
+        (Kind::NginxAuthLdap, include_str!("../../../tests/import/nginx.conf")),
+        (Kind::Sssd, include_str!("../../../tests/import/sssd.conf")),
+        (Kind::Saslauthd, include_str!("../../../tests/import/saslauthd.conf")),
+    ];
+
+    /// A description or an error, and TOML of every description.
+    #[test]
+    fn wherever_a_configuration_is_cut_off_or_turned_there_is_an_answer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        for (kind, whole) in CONFIGURATIONS {
+            for end in (0..whole.len()).step_by(31) {
+                let turned = [&whole[end..], &whole[..end]].concat();
+                for text in [&whole[..end], &turned] {
+                    fs::write(&file, text).expect("a file");
+                    if let Ok(mut described) = describe(kind, &file) {
+                        secrets::put(&mut described, &Place::Inline).expect("nothing is written");
+                        let text = write::toml(&described);
+                        assert!(text.parse::<toml::Table>().is_ok(), "{text}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -56,6 +56,9 @@ pub(super) fn describe(text: &str) -> Result<Described, String> {
         realm.set_in(Part::Pool, "operation_timeout", format!("{}s", seconds.clamp(1, 300)));
     }
     group(&options, &mut realm);
+    if is_yes(&options, "ldap_referrals") {
+        realm.remark("ldap_referrals: yes: referrals are not followed.");
+    }
     for (name, value) in &options {
         if !KNOWN.contains(&name.as_str()) {
             realm.remark(format!("No equal: {name}: {value}"));
