@@ -18,6 +18,7 @@ mod support;
 mod access;
 mod active_directory;
 mod apache;
+mod applications;
 mod architecture;
 mod cache;
 mod check;

@@ -49,7 +49,7 @@ const USERS: [(&str, &str, &str); 5] = [
     ("locked", "usual", "pwdAccountLockedTime: 000001010000Z"),
 ];
 
-fn start(more: &str) -> (Slapd, Daemon) {
+pub(crate) fn start(more: &str) -> (Slapd, Daemon) {
     let mut ldif = POLICIES.to_owned();
     for (name, policy, state) in USERS {
         ldif += &format!(

@@ -3,11 +3,11 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 use usher_protocol::client::ClientError;
-use usher_protocol::{Identity, Reason, Refusal, Source, Verdict};
+use usher_protocol::{Identity, Reason, Refusal, Source, Verdict, Warning};
 
 use crate::config::Config;
 
@@ -16,6 +16,8 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 const REASON: HeaderName = HeaderName::from_static("x-usher-reason");
 const STALE: HeaderName = HeaderName::from_static("x-usher-stale");
 const OMITTED: HeaderName = HeaderName::from_static("x-usher-omitted");
+const WARNING: HeaderName = HeaderName::from_static("x-usher-warning");
+const CHANGE: HeaderName = HeaderName::from_static("x-usher-location");
 
 /// The head of an answer stays below this: nginx reads one into a buffer of 4 kB and makes a 500
 /// of a longer one.
@@ -74,16 +76,28 @@ pub(crate) fn fits(verdict: &Verdict, password_asked: bool) -> bool {
     }
 }
 
-/// The answer to a verdict.
-pub(crate) fn of_verdict(config: &Config, verdict: &Verdict, asker: &HeaderMap) -> Answer {
-    match (verdict.identity(), verdict.refusal()) {
-        (Some(who), _) => yes(config, who).unwrap_or_else(|| {
-            let no = No::new(StatusCode::SERVICE_UNAVAILABLE, "too_much_metadata");
-            refusal(config, no, asker)
-        }),
-        (None, Some(why)) => refusal(config, No::of(verdict, why), asker),
-        (None, None) => refusal(config, No::BAD_REQUEST, asker),
+/// The answer to a verdict, for a person with a browser or for a program; where the password can be
+/// changed, if that is what is wrong.
+pub(crate) fn of_verdict(
+    config: &Config,
+    verdict: &Verdict,
+    html: bool,
+    change: Option<HeaderValue>,
+) -> Answer {
+    let Some(why) = verdict.refusal() else {
+        let yes = verdict.identity().and_then(|who| yes(config, who));
+        let no = No::new(StatusCode::SERVICE_UNAVAILABLE, "too_much_metadata");
+        return yes.unwrap_or_else(|| refusal(config, no, html));
+    };
+    let mut no = No::of(verdict, why);
+    let Some(change) = change else { return refusal(config, no, html) };
+    // nginx takes no redirection, and a program would log in at the page that changes passwords.
+    if html {
+        no.status = StatusCode::FOUND;
     }
+    let mut answer = refusal(config, no, html);
+    answer.headers_mut().insert(if html { LOCATION } else { CHANGE }, change);
+    answer
 }
 
 /// All headers, empty where nothing is known: what a proxy copies then overwrites what a client
@@ -99,6 +113,9 @@ fn yes(config: &Config, who: &Identity) -> Option<Answer> {
     if who.source == Source::Stale {
         answer.headers_mut().insert(STALE, who.age_s.into());
     }
+    if let Some(warning) = who.warning {
+        answer.headers_mut().insert(WARNING, in_words(warning)?);
+    }
     let omitted = make_fit(&mut headers)?;
     if !omitted.is_empty() {
         answer.headers_mut().insert(OMITTED, HeaderValue::try_from(omitted.join(", ")).ok()?);
@@ -109,14 +126,22 @@ fn yes(config: &Config, who: &Identity) -> Option<Answer> {
     Some(answer)
 }
 
+fn in_words(warning: Warning) -> Option<HeaderValue> {
+    let words = match warning {
+        Warning::PasswordExpires(seconds) => format!("password_expires={seconds}"),
+        Warning::GraceLogins(count) => format!("grace_logins={count}"),
+    };
+    HeaderValue::try_from(words).ok()
+}
+
 /// Empties the longest values until the head fits, and tells whose. A value is never cut, since
 /// half a list of groups would be believed; the user's name always stays.
 fn make_fit(headers: &mut [(&HeaderName, Vec<u8>, bool)]) -> Option<Vec<String>> {
     let mut omitted: Vec<String> = Vec::new();
     loop {
         let lines = headers.iter().map(|(name, value, _)| name.as_str().len() + value.len() + 4);
-        // With X-Usher-Stale and X-Usher-Omitted.
-        let told = omitted.iter().map(|name| name.len() + 2).sum::<usize>() + 60;
+        // With X-Usher-Stale, X-Usher-Warning and X-Usher-Omitted.
+        let told = omitted.iter().map(|name| name.len() + 2).sum::<usize>() + 120;
         if EVERY_HEAD + told + lines.sum::<usize>() <= MOST_HEAD {
             return Some(omitted);
         }
@@ -127,14 +152,10 @@ fn make_fit(headers: &mut [(&HeaderName, Vec<u8>, bool)]) -> Option<Vec<String>>
     }
 }
 
-/// The answer to a request that is not granted. Some proxies show it to people, and only where it
-/// says that the reader takes HTML does it have a page: nginx would close its connection over one.
-pub(crate) fn refusal(config: &Config, no: No, asker: &HeaderMap) -> Answer {
-    let accepts = asker.get("accept").and_then(|accepted| accepted.to_str().ok());
-    let mut answer = match accepts.is_some_and(|accepted| accepted.contains("text/html")) {
-        true => page(no),
-        false => empty(no.status),
-    };
+/// The answer to a request that is not granted. Some proxies show it to people, and only where the
+/// reader takes HTML does it have a page: nginx would close its connection over one.
+pub(crate) fn refusal(config: &Config, no: No, html: bool) -> Answer {
+    let mut answer = if html { page(no) } else { empty(no.status) };
     let headers = answer.headers_mut();
     headers.insert(REASON, HeaderValue::from_static(no.reason));
     if no.status == StatusCode::UNAUTHORIZED {

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use hyper::header::{HeaderName, HeaderValue};
 use nix::unistd::Group;
 
+use crate::change::ChangeUrl;
 use crate::encoding::Encoding;
 use crate::network::Network;
 use raw::{Encodings, File, Problem};
@@ -36,6 +37,8 @@ pub struct Config {
     /// The value of `WWW-Authenticate`.
     pub(crate) challenge: HeaderValue,
     pub(crate) trusted_user_header: Option<HeaderName>,
+    /// Where a password is changed that must be.
+    pub(crate) password_change_url: Option<ChangeUrl>,
     /// Who may connect beside this machine.
     pub(crate) peers: Vec<Network>,
     /// All that any realm tells of a user, so that each answer can have each header.
@@ -109,6 +112,8 @@ impl Config {
         let trusted = trusted.map(|given| {
             Problem::at(given, given.get_ref().parse::<HeaderName>().map_err(|_| fault))
         });
+        let change = http.password_change_url.as_ref();
+        let change = change.map(|given| Problem::at(given, given.get_ref().parse::<ChangeUrl>()));
         Ok(Self {
             daemon: folder.join(listen.socket.as_deref().unwrap_or("/run/usher/usher.sock")),
             listen: address,
@@ -116,6 +121,7 @@ impl Config {
             socket_group: listen.socket_group.as_deref().map(group).transpose()?,
             challenge,
             trusted_user_header: trusted.transpose()?,
+            password_change_url: change.transpose()?,
             peers,
             headers,
             realms: file.realm.into_keys().collect(),
@@ -139,10 +145,10 @@ fn headers(file: &File) -> Result<Vec<Header>, Problem> {
         };
         if let Some(given) = file.http.header_encoding.as_ref().filter(|_| exact) {
             let fault = format!(
-                "header_encoding: ascii would make one of two names, and {key} says who somebody \
-                 is; give it to the names that are only shown, each by itself"
+                "header_encoding: ascii and iso-8859-1 would make one of two names, and {key} says \
+                 who somebody is; give them to the names that are only shown, each by itself"
             );
-            let sound = encoding != Encoding::Ascii;
+            let sound = !matches!(encoding, Encoding::Ascii | Encoding::Latin1);
             Problem::at(given, sound.then_some(()).ok_or(fault))?;
         }
         headers.push(Header { name: header_name(&key)?, key, encoding });

@@ -23,6 +23,10 @@ pub(crate) enum Encoding {
     /// As in mail, where the value is not ASCII.
     #[serde(rename = "rfc2047")]
     Rfc2047,
+    /// For applications that follow WSGI: the characters of ISO-8859-1, and the nearest letters of
+    /// ASCII for others.
+    #[serde(rename = "iso-8859-1")]
+    Latin1,
     /// The nearest letters of ASCII: two names may become one, so this is for showing only.
     #[serde(rename = "ascii")]
     Ascii,
@@ -36,6 +40,7 @@ impl Encoding {
             false => value.into(),
         };
         match self {
+            Self::Latin1 => return latin1(&value),
             Self::Utf8 => value.into_owned(),
             Self::Percent => percent(&value),
             Self::Base64 => STANDARD.encode(value.as_bytes()),
@@ -46,7 +51,7 @@ impl Encoding {
     }
 }
 
-fn percent(value: &str) -> String {
+pub(crate) fn percent(value: &str) -> String {
     let encoded = value.bytes().map(|byte| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
             char::from(byte).to_string()
@@ -54,6 +59,21 @@ fn percent(value: &str) -> String {
         byte => format!("%{byte:02X}"),
     });
     encoded.collect()
+}
+
+/// A character of ISO-8859-1 is its own number.
+fn latin1(value: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(value.len());
+    for character in value.chars() {
+        match u8::try_from(character) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => {
+                let nearest = deunicode::deunicode_char(character).unwrap_or("?");
+                bytes.extend(nearest.bytes().filter(|byte| !byte.is_ascii_control()));
+            }
+        }
+    }
+    bytes
 }
 
 /// Encoded words of at most 75 characters, cut between characters (RFC 2047, section 5).
@@ -94,6 +114,12 @@ mod tests {
             assert_eq!(shown(encoding, "Zoë Łuk"), name, "{encoding:?}");
             assert_eq!(shown(encoding, ""), "", "{encoding:?}");
         }
+    }
+
+    #[test]
+    fn what_iso_8859_1_has_is_one_byte() {
+        assert_eq!(Encoding::Latin1.apply("Zoë Łuk"), b"Zo\xeb Luk");
+        assert_eq!(Encoding::Latin1.apply("ÿ\u{85}ő\n"), b"\xff o ");
     }
 
     #[test]

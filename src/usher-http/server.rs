@@ -3,13 +3,11 @@
 mod connections;
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 use usher_protocol::client::ClientError;
@@ -21,6 +19,7 @@ use crate::client::Pool;
 use crate::config::{Address, Config};
 use crate::echo;
 use crate::metrics::Metrics;
+use crate::request::{Head, only};
 use crate::wish::Wish;
 
 pub use connections::run;
@@ -57,16 +56,10 @@ impl Endpoints {
             Self::Echo => return Ok(echo::page(request).await),
             Self::Shim(shim) => shim,
         };
-        let path = request.uri().path();
-        let (endpoint, rest) =
-            path.split_at(path.bytes().skip(1).take_while(|b| *b != b'/').count() + 1);
-        // Below the endpoint's own path the request is one that a proxy put there whole (Envoy
-        // does): its query comes from a client and is none of ours.
-        let query = request.uri().query().filter(|_| rest.is_empty());
-        let headers = request.headers();
-        let (endpoint, answer) = match endpoint {
-            "/auth" => ("auth", shim.authenticate(headers, query).await),
-            "/lookup" => ("lookup", shim.lookup(headers, query).await),
+        let head = Head::of(&request);
+        let (endpoint, answer) = match head.endpoint {
+            "/auth" => ("auth", shim.authenticate(head).await),
+            "/lookup" => ("lookup", shim.lookup(head).await),
             "/healthz" => ("healthz", shim.health().await),
             "/readyz" => ("readyz", shim.readiness().await),
             "/metrics" => ("metrics", answer::text(StatusCode::OK, shim.metrics.text())),
@@ -78,8 +71,8 @@ impl Endpoints {
 }
 
 impl Shim {
-    async fn authenticate(&self, headers: &HeaderMap, query: Option<&str>) -> Answer {
-        let (user, password) = match basic::credentials(headers) {
+    async fn authenticate(&self, head: Head<'_>) -> Answer {
+        let (user, password) = match basic::credentials(head.headers) {
             Ok(pair) => pair,
             Err(unusable) => {
                 let reason = match unusable {
@@ -87,45 +80,39 @@ impl Shim {
                     Unusable::Malformed => Reason::BadCredentials.as_str(),
                 };
                 let no = No::new(StatusCode::UNAUTHORIZED, reason);
-                return answer::refusal(&self.config, no, headers);
+                return answer::refusal(&self.config, no, head.takes_html());
             }
         };
-        let asked = |query| Call::Authenticate(query, password);
-        self.ask(user, headers, query, asked).await
+        self.ask(user, head, |query| Call::Authenticate(query, password)).await
     }
 
-    async fn lookup(&self, headers: &HeaderMap, query: Option<&str>) -> Answer {
+    async fn lookup(&self, head: Head<'_>) -> Answer {
         let header = self.config.trusted_user_header.as_ref();
-        let Some(user) = header.and_then(|name| only(headers, name)) else {
+        let Some(user) = header.and_then(|name| only(head.headers, name)) else {
             let no = No::new(StatusCode::FORBIDDEN, "no_credentials");
-            return answer::refusal(&self.config, no, headers);
+            return answer::refusal(&self.config, no, head.takes_html());
         };
-        self.ask(user, headers, query, Call::Lookup).await
+        self.ask(user, head, Call::Lookup).await
     }
 
-    async fn ask(
-        &self,
-        user: String,
-        headers: &HeaderMap,
-        query: Option<&str>,
-        call: impl FnOnce(Query) -> Call,
-    ) -> Answer {
-        let Ok(Wish { realm, require }) = Wish::read(headers, query) else {
-            return answer::refusal(&self.config, No::BAD_REQUEST, headers);
+    async fn ask(&self, user: String, head: Head<'_>, call: impl FnOnce(Query) -> Call) -> Answer {
+        let refusal = |no| answer::refusal(&self.config, no, head.takes_html());
+        let Ok(Wish { realm, require }) = Wish::read(head.headers, head.query) else {
+            return refusal(No::BAD_REQUEST);
         };
-        let call = call(Query { realm, user, client: client(headers), require });
+        let change = self.config.password_change_url.as_ref().map(|url| (url, user.clone()));
+        let call = call(Query { realm, user, client: head.client(), require });
         let password_asked = matches!(call, Call::Authenticate(..));
         match self.clients.ask(call, PATIENCE).await {
             Ok(Reply::Verdict(verdict)) if answer::fits(&verdict, password_asked) => {
-                answer::of_verdict(&self.config, &verdict, headers)
+                let change = change.filter(|_| wants_a_change(&verdict));
+                let change = change.and_then(|(url, user)| url.of(&user, &head.wanted()));
+                answer::of_verdict(&self.config, &verdict, head.takes_html(), change)
             }
-            Ok(_) => {
-                let no = No::new(StatusCode::SERVICE_UNAVAILABLE, Reason::BadRequest.as_str());
-                answer::refusal(&self.config, no, headers)
-            }
+            Ok(_) => refusal(No::new(StatusCode::SERVICE_UNAVAILABLE, Reason::BadRequest.as_str())),
             Err(error) => {
                 self.complain(&error);
-                answer::refusal(&self.config, No::from(&error), headers)
+                refusal(No::from(&error))
             }
         }
     }
@@ -175,52 +162,8 @@ impl Shim {
     }
 }
 
-/// The value of a header that may be there once.
-fn only(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().filter(|_| values.next().is_none())?;
-    let value = std::str::from_utf8(value.as_bytes()).ok()?.trim();
-    (!value.is_empty()).then(|| value.to_owned())
-}
-
-/// Whence the user comes, for the throttling of guessers: `X-Real-IP`, else the last address of
-/// `X-Forwarded-For`, which is the one that the nearest proxy saw.
-fn client(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = |name: &str| headers.get_all(name).iter().next_back()?.to_str().ok();
-    let address = |text: &str| text.rsplit(',').next().and_then(|last| last.trim().parse().ok());
-    last("x-real-ip").and_then(address).or_else(|| last("x-forwarded-for").and_then(address))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, value.parse().unwrap());
-        }
-        headers
-    }
-
-    #[test]
-    fn the_clients_address_is_the_one_that_the_nearest_proxy_saw() {
-        let real = ("x-real-ip", "192.0.2.1");
-        let forwarded = ("x-forwarded-for", "203.0.113.9, 2001:db8::1");
-        let of = |lines: &[_]| client(&headers(lines)).map(|address| address.to_string());
-        assert_eq!(of(&[real, forwarded]).as_deref(), Some("192.0.2.1"));
-        assert_eq!(of(&[forwarded]).as_deref(), Some("2001:db8::1"));
-        assert_eq!(of(&[("x-real-ip", "unix:"), forwarded]).as_deref(), Some("2001:db8::1"));
-        assert_eq!(of(&[]), None);
-    }
-
-    #[test]
-    fn a_trusted_user_is_named_exactly_once() {
-        let name = HeaderName::from_static("x-forwarded-user");
-        let of = |lines: &[_]| only(&headers(lines), &name);
-        assert_eq!(of(&[("x-forwarded-user", " alice ")]).as_deref(), Some("alice"));
-        assert_eq!(of(&[("x-forwarded-user", "")]), None);
-        assert_eq!(of(&[("x-forwarded-user", "alice"), ("x-forwarded-user", "alice")]), None);
-        assert_eq!(of(&[("x-forwarded-userx", "alice")]), None);
-    }
+/// Whether the user can help themselves by a new password.
+fn wants_a_change(verdict: &Verdict) -> bool {
+    let reason = verdict.refusal().map(|refusal| refusal.reason);
+    matches!(reason, Some(Reason::PasswordMustChange | Reason::PasswordExpired))
 }

@@ -34,7 +34,8 @@ impl Server {
         Conversation { stream, read: Vec::new() }
     }
 
-    /// One request on a connection of its own: `METHOD PATH`, and header lines.
+    /// One request on a connection of its own: `METHOD PATH`, and header lines. One of them may be
+    /// `Host`.
     pub(crate) fn ask(&self, request: &str, headers: &[&str]) -> Response {
         let mut conversation = self.connect();
         let headers = [headers, &["Connection: close"]].concat();
@@ -45,8 +46,10 @@ impl Server {
 
 /// The head of a request, with the empty line.
 pub(crate) fn head(request: &str, headers: &[&str]) -> String {
+    let host =
+        if headers.iter().any(|line| line.starts_with("Host: ")) { "" } else { "Host: test\r\n" };
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    format!("{request} HTTP/1.1\r\nHost: test\r\n{headers}\r\n")
+    format!("{request} HTTP/1.1\r\n{host}{headers}\r\n")
 }
 
 /// `Authorization` with these credentials.

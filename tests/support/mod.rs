@@ -8,6 +8,7 @@ pub(crate) mod echo;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod httpd;
+pub(crate) mod kallithea;
 pub(crate) mod kerberos;
 pub(crate) mod ldif;
 pub(crate) mod load;
@@ -28,13 +29,22 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for an event: polls until `check` gives something. The only sleep of the tests.
-pub(crate) fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, check: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, check)
+}
+
+/// As [`until`], with more patience or less.
+pub(crate) fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut check: impl FnMut() -> Option<T>,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = check() {
             return value;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        assert!(start.elapsed() < patience, "waited {patience:?} in vain for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -80,4 +81,13 @@ pub(crate) fn installed(name: &str, package: &str) -> PathBuf {
                 "{name} is missing; install it with: apt-get install {package} (or run: make test)"
             )
         })
+}
+
+/// The path of what `tests/pypi/install` has put into one of its folders.
+pub(crate) fn from_pypi(folder: &str, name: &str) -> PathBuf {
+    let wanted = fs::read(repository().join(format!("tests/pypi/{folder}.txt"))).expect("a list");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pypi").join(folder);
+    let is_there = fs::read(folder.join("installed")).is_ok_and(|list| list == wanted);
+    assert!(is_there, "{name} is missing; install it with: tests/pypi/install (or run: make test)");
+    folder.join("bin").join(name)
 }

@@ -27,6 +27,7 @@ pub(super) struct Http {
     pub(super) listen: Option<Spanned<String>>,
     pub(super) challenge: Option<Spanned<String>>,
     pub(super) trusted_user_header: Option<Spanned<String>>,
+    pub(super) password_change_url: Option<Spanned<String>>,
     pub(super) header_encoding: Option<Spanned<Encodings>>,
     pub(super) peers: Vec<Spanned<String>>,
 }

@@ -8,7 +8,9 @@ local told = {
 }
 
 -- What usher-http says to people goes on to them.
-local passed = { "www-authenticate", "retry-after", "x-usher-reason", "content-type", "cache-control" }
+local passed = {
+    "www-authenticate", "retry-after", "location", "x-usher-reason", "content-type", "cache-control",
+}
 
 local function refuse(txn, response)
     local reply = txn:reply({ status = response.status, body = response.body or "" })
@@ -22,7 +24,12 @@ local function refuse(txn, response)
 end
 
 local function usher(txn)
-    local headers = { ["x-real-ip"] = { txn.f:src() } }
+    local headers = {
+        ["x-real-ip"] = { txn.f:src() },
+        ["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" },
+        ["x-forwarded-host"] = { txn.sf:req_fhdr("host") },
+        ["x-forwarded-uri"] = { txn.sf:pathq() },
+    }
     local given = txn.http:req_get_headers()
     for _, name in ipairs({ "authorization", "accept" }) do
         if given[name] then
@@ -43,7 +50,7 @@ local function usher(txn)
     local asked = { url = "http://usher-http/auth", dst = shim, headers = headers, timeout = 15000 }
     local done, response = pcall(function() return core.httpclient():get(asked) end)
     if not done or not response or response.status ~= 200 then
-        if not done or not response or response.status < 400 then
+        if not done or not response or (response.status < 400 and response.status ~= 302) then
             response = { status = 503 }
         end
         return refuse(txn, response)

@@ -188,6 +188,7 @@ table! {
         listen: String,
         challenge: String,
         trusted_user_header: String,
+        password_change_url: String,
         header_encoding: Encodings,
         peers: Vec<Spanned<String>>,
     }
@@ -248,6 +249,7 @@ words! {
     /// `header_encoding`
     HeaderEncoding {
         Utf8 = "utf-8", Percent = "percent", Base64 = "base64", Rfc2047 = "rfc2047",
+        Latin1 = "iso-8859-1",
         Ascii = "ascii",
     }
 }
