@@ -65,12 +65,11 @@ pub(crate) fn percent(value: &str) -> String {
 fn latin1(value: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(value.len());
     for character in value.chars() {
-        match u8::try_from(character) {
-            Ok(byte) => bytes.push(byte),
-            Err(_) => {
-                let nearest = deunicode::deunicode_char(character).unwrap_or("?");
-                bytes.extend(nearest.bytes().filter(|byte| !byte.is_ascii_control()));
-            }
+        if let Ok(byte) = u8::try_from(character) {
+            bytes.push(byte);
+        } else {
+            let nearest = deunicode::deunicode_char(character).unwrap_or("?");
+            bytes.extend(nearest.bytes().filter(|byte| !byte.is_ascii_control()));
         }
     }
     bytes
