@@ -44,6 +44,7 @@ bench:
 	$(CARGO) bench -p usher-tests --bench directory
 	tests/prerequisites bench
 	$(CARGO) bench -p usher-tests --bench httpd
+	$(CARGO) bench -p usher-tests --bench http
 
 check:
 	$(CARGO) fmt --all --check

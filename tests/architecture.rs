@@ -35,8 +35,8 @@ const CONFINED: [(&str, &[&str]); 7] = [
     ("bincode", &["usher-protocol"]),
     ("hickory-resolver", &["usherd"]),
     ("ldap3", &["usherd"]),
-    ("rustls", &["usherd"]),
-    ("rustls-native-certs", &["usherd"]),
+    ("rustls", &["usherd", "usherctl"]),
+    ("rustls-native-certs", &["usherd", "usherctl"]),
     ("tokio-rustls", &["usherd"]),
     ("tokio", &["usherd", "usher-http", "usher-tests"]),
 ];

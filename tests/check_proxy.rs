@@ -1,10 +1,13 @@
 //! `usherctl check-proxy`, through configurations that leak and through those that do not.
 
+use std::fs;
 use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
+use crate::support::certificate::{Authority, of_this_machine};
 use crate::support::daemon::{Daemon, LOCAL};
 use crate::support::httpd::{self, Httpd};
 use crate::support::nginx::Nginx;
@@ -89,10 +92,66 @@ fn apache_is_checked_as_well() {
     assert_eq!((code, &json["sound"], &json["password_passes"]), (0, &true.into(), &false.into()));
 }
 
+/// nginx over TLS, sound or leaky, with its authority in a file.
+#[test]
+fn a_proxy_over_tls_is_checked_and_so_is_its_certificate() {
+    let daemon = Daemon::start(&format!("{LOCAL}{HTTP}"));
+    let (shim, application) = (Shim::start(&daemon), Shim::echo());
+    let (folder, authority) = (TempDir::new().expect("temporary folder"), Authority::new("site"));
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("a file");
+        folder.path().join(name).to_string_lossy().into_owned()
+    };
+    let server = authority.signs(&of_this_machine());
+    let (pem, key) = (write("server.pem", &server.pem), write("server.key", &server.key));
+    let (ca, other) =
+        (write("ca.pem", &authority.pem()), write("other.pem", &Authority::new("other").pem()));
+    let tls = |text: String| {
+        let (listen, _) = text.split_once(";\n    # Passwords").expect("where it listens");
+        let ssl = format!("{listen} ssl; ssl_certificate {pem}; ssl_certificate_key {key}");
+        text.replacen(listen, &ssl, 1)
+    };
+    let nginx = |adapt: &dyn Fn(String) -> String| {
+        Nginx::of_snippet(&shim, &application.url(), &[], "", |text| adapt(tls(text)))
+    };
+
+    let sound = nginx(&|text| text);
+    let url = sound.url().replacen("http:", "https:", 1);
+    for more in [["--ca-file", ca.as_str()].as_slice(), &["--insecure"]] {
+        let checked = check(&url, more).success();
+        assert!(checked.stdout.contains("X-Remote-User: kept out ("), "{checked:?}");
+        assert!(!checked.stdout.contains("REACHES"), "{checked:?}");
+    }
+    for (url, more, told) in [
+        (url.clone(), [].as_slice(), "UnknownIssuer"),
+        (url.clone(), &["--ca-file", &other], "UnknownIssuer"),
+        // That name is not in the certificate, though it leads there.
+        (url.replace("127.0.0.1", "127.0.0.2"), &["--ca-file", &ca], "127.0.0.2"),
+        (sound.url(), &["--ca-file", &ca], "--ca-file and --insecure are for https://"),
+        (url.clone(), &["--ca-file", "/nonexistent"], "--ca-file /nonexistent:"),
+        (url.clone(), &["--ca-file", &key], "there is no certificate in it"),
+    ] {
+        let refused = check(&url, more);
+        assert!([2, 3].contains(&refused.code) && refused.stdout.is_empty(), "{refused:?}");
+        assert!(refused.stderr.contains(told), "no {told} in {refused:?}");
+    }
+
+    let leaky = nginx(&|text| {
+        let taken_away = |line: &&str| line.starts_with("    proxy_set") && line.ends_with("\"\";");
+        let lines = text.lines().filter(|line| !taken_away(line));
+        lines.collect::<Vec<_>>().join("\n").replace("headers off", "headers on")
+    });
+    let leaky = check(&leaky.url().replacen("http:", "https:", 1), &["--ca-file", &ca]);
+    assert_eq!(leaky.code, 1, "{leaky:?}");
+    assert!(leaky.stdout.contains("    X_Remote_User: usherctl-check-proxy\n"), "{leaky:?}");
+}
+
 #[test]
 fn what_cannot_be_checked_is_told_and_is_never_sound() {
-    let wrong = check("https://127.0.0.1/", &[]);
-    assert_eq!(wrong.code, 2, "{wrong:?}");
+    for url in ["127.0.0.1", "ftp://127.0.0.1/", "https://a b/"] {
+        let wrong = check(url, &[]);
+        assert_eq!(wrong.code, 2, "{wrong:?}");
+    }
     let nobody = check(&format!("http://127.0.0.1:{}/", free_port()), &[]);
     assert_eq!((nobody.code, nobody.stdout.as_str()), (3, ""), "{nobody:?}");
     // Not the echo page.

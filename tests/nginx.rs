@@ -170,6 +170,28 @@ fn when_nobody_can_tell_it_is_a_503_that_says_so_and_never_a_401() {
 }
 
 #[test]
+fn whoever_failed_too_often_is_told_to_wait() {
+    let shield = "[realm.home.shield]\nfailures = 2\nblock = \"10m\"\n";
+    let daemon = Daemon::start(&format!("{LOCAL}{HTTP}{shield}"));
+    let (shim, application) = (Shim::start(&daemon), Shim::echo());
+    let nginx = Nginx::of_snippet(&shim, &application.url(), &[], "", |text| text);
+    let ask = |password: &str| nginx.server().ask("GET /", &[&basic("alice", password)]);
+    assert_eq!([ask("one").status, ask("two").status], [401, 401]);
+    for password in ["three", "alice-secret"] {
+        let no = ask(password);
+        no.is(429, "throttled");
+        let seconds = no.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
+        assert!(seconds.is_some_and(|seconds| (1..=600).contains(&seconds)), "{no:#?}");
+        assert!(no.body.contains("<h1>Too many attempts</h1>"), "{no:#?}");
+        assert_eq!(
+            (no.header("cache-control"), no.header("www-authenticate")),
+            (Some("no-store"), None)
+        );
+    }
+    assert_eq!(nginx.server().ask("GET /", &[&basic("bob", "bob-secret")]).status, 200);
+}
+
+#[test]
 fn nginx_keeps_its_connections_to_the_shim_over_yes_and_no() {
     let site = printed();
     // One at a time, so that one connection is enough.

@@ -71,11 +71,13 @@ impl Pool {
     }
 }
 
+/// A question as bytes; it holds a password, and may have to be sent more than once.
+type Frame = Arc<Zeroizing<Vec<u8>>>;
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Reply>>>>;
 
 #[derive(Debug)]
 struct Connection {
-    outbox: mpsc::Sender<Zeroizing<Vec<u8>>>,
+    outbox: mpsc::Sender<Frame>,
     waiting: Waiting,
     /// Reads and writes; ends both when the connection is dropped.
     _tasks: JoinSet<()>,
@@ -99,6 +101,7 @@ impl Client {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
         let frame = frame::encode(&Request { id, timeout_ms, call }).map_err(ClientError::Frame)?;
+        let frame = Arc::new(frame);
         let asking = async {
             let mut result = Err(ClientError::Closed);
             for _ in 0..ATTEMPTS {
@@ -160,11 +163,11 @@ impl Connection {
         Self { outbox, waiting, _tasks: tasks }
     }
 
-    async fn exchange(&self, id: u64, frame: &Zeroizing<Vec<u8>>) -> Result<Reply, ClientError> {
+    async fn exchange(&self, id: u64, frame: &Frame) -> Result<Reply, ClientError> {
         let (tell, told) = oneshot::channel();
         lock(&self.waiting).insert(id, tell);
         let _leaving = Leaving { id, waiting: &self.waiting };
-        self.outbox.send(frame.clone()).await.map_err(|_| ClientError::Closed)?;
+        self.outbox.send(Arc::clone(frame)).await.map_err(|_| ClientError::Closed)?;
         // The tasks may have ended between the two lines above; an answer counts all the same.
         tokio::select! {
             biased;
@@ -186,12 +189,15 @@ impl Drop for Leaving<'_> {
     }
 }
 
-async fn write_requests(
-    mut stream: OwnedWriteHalf,
-    mut outgoing: mpsc::Receiver<Zeroizing<Vec<u8>>>,
-) {
-    while let Some(frame) = outgoing.recv().await {
-        if stream.write_all(&frame).await.is_err() {
+/// Writes what waits in one go: a busy proxy asks many questions at once.
+async fn write_requests(mut stream: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Frame>) {
+    let mut frames = Vec::with_capacity(OUTBOX);
+    while outgoing.recv_many(&mut frames, OUTBOX).await > 0 {
+        // Long enough from the start: a buffer that grows leaves passwords behind.
+        let length = frames.iter().map(|frame| frame.len()).sum();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+        frames.drain(..).for_each(|frame| bytes.extend_from_slice(&frame));
+        if stream.write_all(&bytes).await.is_err() {
             return;
         }
     }

@@ -215,6 +215,12 @@ pub(crate) struct CheckProxy {
     #[arg(long, value_name = "NAME", value_parser = name)]
     #[arg(default_values = USUAL)]
     pub(crate) header: Vec<String>,
+    /// Who signs the proxy's certificate, in PEM; without it, those whom the system trusts
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Take any certificate: whoever is on the way may then read the password
+    #[arg(long, conflicts_with = "ca_file")]
+    pub(crate) insecure: bool,
 }
 
 #[derive(Debug, Args)]

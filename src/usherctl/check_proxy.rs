@@ -3,24 +3,19 @@
 //! It asks for the same page again and again, each time with one forged header, and compares what
 //! the stand-in for the application (`usher-http --echo`) saw.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+mod page;
+mod tls;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use crate::arguments::{CheckProxy, Format, Global};
+use crate::escape;
 use crate::report::{Exit, Report};
 use crate::snippet::{OTHERS, aliases, header};
-use crate::{escape, secret};
+use page::Page;
 
-/// The first line of the echo page.
-const MARK: &str = "usher-http echo";
-/// The longest page that is read.
-const MOST_BYTES: u64 = 256 << 10;
+/// Why nothing could be found out.
+type Failure = (Exit, String);
 
 /// What was found of one header.
 #[derive(Debug, Serialize)]
@@ -45,7 +40,7 @@ pub(crate) fn run(global: &Global, asked: &CheckProxy) -> Report {
 
 fn check(page: &Page, asked: &CheckProxy) -> Result<(Vec<Finding>, bool), Failure> {
     let plain = page.get(&[])?.ok_or_else(|| {
-        let hint = if page.authorization.is_some() { "" } else { " (does it need --user?)" };
+        let hint = if page.logs_in() { "" } else { " (does it need --user?)" };
         let what = "is not the page of usher-http --echo, or the proxy let nobody see it";
         (Exit::Usage, format!("{} {what}{hint}", asked.url))
     })?;
@@ -117,70 +112,4 @@ fn report(format: Format, findings: &[Finding], password_passes: bool) -> Report
         text.push_str("note: the password (Authorization) goes on to the application\n");
     }
     Report::answer(exit, text)
-}
-
-type Failure = (Exit, String);
-
-/// The page that is asked for.
-struct Page {
-    authority: String,
-    path: String,
-    authorization: Option<Zeroizing<String>>,
-    timeout: Duration,
-}
-
-impl Page {
-    fn of(timeout: Duration, asked: &CheckProxy) -> Result<Self, Failure> {
-        let rest = asked.url.strip_prefix("http://").ok_or_else(|| {
-            let what = "speaks http:// only; let the proxy listen on a port of this machine too";
-            (Exit::Usage, format!("check-proxy {what}: {}", asked.url))
-        })?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let authorization = match &asked.user {
-            None => None,
-            Some(user) => {
-                let prompt = format!("Password of {}: ", escape::line(user));
-                let password =
-                    secret::read(&prompt).map_err(|error| (Exit::Usage, error.to_string()))?;
-                let pair = [user.as_bytes(), b":", password.as_bytes()].concat();
-                Some(Zeroizing::new(STANDARD.encode(Zeroizing::new(pair))))
-            }
-        };
-        let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { authority: authority.to_owned(), path: path.to_owned(), authorization, timeout })
-    }
-
-    /// The page with these headers sent along; none where the answer is something else.
-    fn get(&self, headers: &[String]) -> Result<Option<String>, Failure> {
-        let answer = self.fetch(headers).map_err(|error| {
-            (Exit::Unavailable, format!("cannot ask the proxy at {}: {error}", self.authority))
-        })?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let is_page = head.split(' ').nth(1) == Some("200") && body.contains(MARK);
-        Ok(is_page.then(|| body.to_owned()))
-    }
-
-    fn fetch(&self, headers: &[String]) -> io::Result<String> {
-        let port = if self.authority.contains(':') { "" } else { ":80" };
-        let mut addresses = format!("{}{port}", self.authority).to_socket_addrs()?;
-        let address = addresses.next().ok_or(io::ErrorKind::NotFound)?;
-        let mut stream = TcpStream::connect_timeout(&address, self.timeout)?;
-        stream.set_read_timeout(Some(self.timeout))?;
-        stream.set_write_timeout(Some(self.timeout))?;
-        let mut request = Zeroizing::new(format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.path, self.authority
-        ));
-        if let Some(authorization) = &self.authorization {
-            request.push_str("Authorization: Basic ");
-            request.push_str(authorization);
-            request.push_str("\r\n");
-        }
-        headers.iter().for_each(|line| request.push_str(&format!("{line}\r\n")));
-        request.push_str("\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.take(MOST_BYTES).read_to_end(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
-    }
 }

@@ -30,7 +30,7 @@ impl Kallithea {
         let can_run = |python: &&str| {
             Command::new(python).args(["-c", fits]).output().is_ok_and(|run| run.status.success())
         };
-        if !pythons.iter().any(|python| can_run(python)) {
+        if !pythons.iter().any(can_run) {
             eprintln!(
                 "NOT TESTED: Kallithea. It needs Python 3.6 to 3.9, such as Debian 12's pypy3"
             );

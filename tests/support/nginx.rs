@@ -16,7 +16,7 @@ use super::{text_of, until_true};
 /// All around the file that is tested, which an installed nginx has elsewhere.
 const MAIN: &str = "
 daemon off;
-worker_processes 1;
+worker_processes @WORKERS@;
 pid @DIR@/nginx.pid;
 events { }
 http {
@@ -59,11 +59,17 @@ impl Nginx {
 
     /// With this text.
     pub(crate) fn start(port: u16, http: &str, site: &str) -> Self {
+        Self::start_with_workers("1", port, http, site)
+    }
+
+    /// As [`Self::start`], with so many processes that answer.
+    pub(crate) fn start_with_workers(workers: &str, port: u16, http: &str, site: &str) -> Self {
         let folder = TempDir::with_prefix("nginx-").expect("temporary folder");
         let path = |name: &str| folder.path().join(name);
         // Its workers are to reach a socket in a folder of root's.
         let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
         let main = MAIN.replace("@DIR@", &folder.path().to_string_lossy()).replace("@HTTP@", http);
+        let main = main.replace("@WORKERS@", workers);
         fs::write(path("nginx.conf"), user.to_owned() + &main).expect("a file");
         fs::write(path("site.conf"), site).expect("a file");
         let mut nginx = Command::new(installed("nginx", "nginx"));
@@ -77,11 +83,15 @@ impl Nginx {
     }
 
     pub(crate) fn server(&self) -> Server {
-        Server::Tcp(self.port)
+        Server::Tcp(self.port())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
+        format!("http://127.0.0.1:{}/", self.port())
     }
 
     pub(crate) fn log(&self) -> String {
