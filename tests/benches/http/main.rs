@@ -6,21 +6,20 @@
 //! else the machine does concerns all.
 #![forbid(unsafe_code)]
 #![allow(
-    dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
-    reason = "a measurement that cannot go on panics, reads the real clock, and uses a part of what \
-              the tests stand on"
+    reason = "a measurement that cannot go on panics, and reads the real clock"
 )]
 
 mod load;
 mod plot;
 mod servers;
 #[path = "../../support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the tests stand on more of it")]
 mod support;
 
 use std::fs;
