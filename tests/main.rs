@@ -36,6 +36,7 @@ mod import;
 mod ldap;
 mod local;
 mod manual;
+mod metrics;
 mod nginx;
 mod outage;
 mod policy;

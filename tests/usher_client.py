@@ -84,14 +84,19 @@ def unblock(user, realm=None):
     return number(5) + option(text, realm) + text(user)
 
 
+def metrics(skip=0):
+    return number(6) + number(skip)
+
+
 class Answer:
     """Decoding: a method for each kind of value."""
 
     def __init__(self, message):
         self.rest = message
         self.id = self.number()
-        self.reply = [self.verdict, self.status, self.text, self.text][kind := self.number()]()
-        self.kind = ["verdict", "status", "done", "failed"][kind]
+        self.kind = ["verdict", "status", "done", "failed", "metrics"][self.number()]
+        self.reply = {"verdict": self.verdict, "status": self.status,
+                      "metrics": self.metrics}.get(self.kind, self.text)()
         assert not self.rest, "bytes left over"
 
     def take(self, count):
@@ -139,22 +144,44 @@ class Answer:
         retry = self.option(self.number)
         return refusal if retry is None else refusal | {"retry_after_s": retry}
 
+    def metrics(self):
+        return {"text": self.text(), "more": bool(self.number())}
+
     def status(self):
         return {"version": self.text()} | self.fields(
             "pid uptime_s configured_s connections max_connections") | {
-            "counters": self.fields("granted found denied not_found unavailable forbidden invalid"
-                                    " malformed_frames connections_shed"),
+            "counters": self.fields("connections_opened connections_shed malformed_frames reloads"
+                                    " reloads_failed log_lines_lost audit_events_lost"),
+            "elsewhere": self.answers(),
             "realms": self.vector(self.realm)}
+
+    def answers(self):
+        sources = "directory cache stale"
+        return {"granted": self.fields(sources), "found": self.fields(sources)} | self.fields(
+            "denied not_found unavailable forbidden invalid") | {
+            "reasons": dict(self.vector(lambda: (REASONS[self.number()], self.number())))}
+
+    def histogram(self):
+        return {"sum_us": self.number(), "counts": [self.number() for _ in range(19)]}
 
     def realm(self):
         return {"name": self.text(), "kind": self.text(), "hosts": self.vector(self.host),
-                "cache": self.fields("entries bytes max_bytes hits misses"),
+                "cache": self.fields("entries bytes max_bytes hits misses evictions"),
                 "problem": self.option(self.text),
-                "shield": self.fields("blocked_users blocked_clients")}
+                "shield": self.fields("blocked_users blocked_clients blocks known_wrong"),
+                "answers": self.answers(), "last_minute": self.number(),
+                "questions": self.fields("under_way asked joined"),
+                "answer_time": self.histogram(), "find_time": self.histogram(),
+                "verify_time": self.histogram()}
 
     def host(self):
-        return {"url": self.text(), "state": ["untried", "up", "down"][self.number()]} | \
-            self.fields("search_lanes bind_lanes") | {"last_error": self.option(self.text)}
+        return {"url": self.text(),
+                "state": ["untried", "up", "down", "proving"][self.number()]} | self.fields(
+            "state_s failures search_lanes bind_lanes searching binding waiting waits"
+            " hedges hedges_won") | {
+            "search_time": self.histogram(), "bind_time": self.histogram(),
+            "certificate_expires": self.option(self.number),
+            "last_error": self.option(self.text)}
 
 
 def receive(connection, count):
@@ -194,6 +221,7 @@ def check(vectors):
         "request.flush.full": request(flush("corp", "alice"), id=2),
         "request.unblock": request(unblock("alice"), id=3),
         "request.unblock.full": request(unblock("jörg", "corp"), id=4),
+        "request.metrics": request(metrics(700), id=5),
     }
     for line in open(vectors, encoding="ascii"):
         if line.strip() and not line.startswith("#"):

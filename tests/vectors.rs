@@ -7,8 +7,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 use usher_protocol::frame::{self, HEADER, Message};
 use usher_protocol::{
-    Answer, CacheStatus, Call, Counters, HostState, HostStatus, Identity, Password, Query,
-    RealmStatus, Reason, Refusal, Reply, Request, ShieldStatus, Source, Status, Verdict, Warning,
+    Answer, Answers, CacheStatus, Call, Counters, Histogram, HostState, HostStatus, Identity,
+    Password, Query, Questions, RealmStatus, Reason, Refusal, Reply, Request, ShieldStatus, Source,
+    Sources, Status, Verdict, Warning,
 };
 
 use crate::support::process;
@@ -16,26 +17,6 @@ use crate::support::programs::installed;
 use crate::support::repository;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors.txt");
-
-/// Every reason, in the order of its number.
-const REASONS: [Reason; 16] = [
-    Reason::BadCredentials,
-    Reason::Rule,
-    Reason::Throttled,
-    Reason::AccountDisabled,
-    Reason::AccountLocked,
-    Reason::AccountExpired,
-    Reason::PasswordExpired,
-    Reason::PasswordMustChange,
-    Reason::NoSuchUser,
-    Reason::AmbiguousUser,
-    Reason::NoHost,
-    Reason::Deadline,
-    Reason::Overloaded,
-    Reason::PeerNotAllowed,
-    Reason::UnknownRealm,
-    Reason::BadRequest,
-];
 
 #[test]
 fn every_request_has_the_bytes_of_the_vectors() {
@@ -125,13 +106,14 @@ fn requests() -> Vec<(String, Request)> {
         entry("flush.full", 2, None, full_flush),
         entry("unblock", 3, None, Call::Unblock { realm: None, user: "alice".to_owned() }),
         entry("unblock.full", 4, None, full_unblock),
+        entry("metrics", 5, None, Call::Metrics { skip: 700 }),
     ]
 }
 
 fn answers() -> Vec<(String, Answer)> {
     let mut answers = verdicts();
     // Throttled is among the others, with the time after which to ask again.
-    let reasons = REASONS.into_iter().filter(|reason| *reason != Reason::Throttled);
+    let reasons = Reason::ALL.into_iter().filter(|reason| *reason != Reason::Throttled);
     answers.extend(reasons.map(|reason| {
         verdict(&format!("denied.{}", reason.as_str()), 9, Verdict::Denied(because(reason)))
     }));
@@ -139,6 +121,8 @@ fn answers() -> Vec<(String, Answer)> {
     push("answer.status", 10, Reply::Status(Box::new(status())));
     push("answer.done", 11, Reply::Done("read /etc/usher/usher.toml".to_owned()));
     push("answer.failed", 12, Reply::Failed("usher.toml:3:1: unknown key".to_owned()));
+    let text = "usher_connections 3\n".to_owned();
+    push("answer.metrics", 13, Reply::Metrics { text, more: true });
     answers
 }
 
@@ -197,33 +181,6 @@ fn bare_identity() -> Identity {
 }
 
 fn status() -> Status {
-    let host = |url: &str, state, lanes, last_error: Option<&str>| HostStatus {
-        url: url.to_owned(),
-        state,
-        search_lanes: lanes,
-        bind_lanes: lanes * 8,
-        last_error: last_error.map(str::to_owned),
-    };
-    let corp = RealmStatus {
-        name: "corp".to_owned(),
-        kind: "ldap".to_owned(),
-        hosts: vec![
-            host("ldap://a.example.com:389", HostState::Untried, 0, None),
-            host("ldap://b.example.com:389", HostState::Up, 2, None),
-            host("ldap://c.example.com:389", HostState::Down, 0, Some("connection refused")),
-        ],
-        cache: CacheStatus { entries: 1, bytes: 400, max_bytes: 1 << 26, hits: 251, misses: 5 },
-        problem: None,
-        shield: ShieldStatus { blocked_users: 3, blocked_clients: 250 },
-    };
-    let home = RealmStatus {
-        name: "home".to_owned(),
-        kind: "local".to_owned(),
-        hosts: Vec::new(),
-        cache: CacheStatus::default(),
-        problem: Some("users.toml is not there".to_owned()),
-        shield: ShieldStatus::default(),
-    };
     Status {
         version: "0.1.0".to_owned(),
         pid: 4_242,
@@ -231,23 +188,107 @@ fn status() -> Status {
         configured_s: 60,
         connections: 3,
         max_connections: 4_096,
-        counters: counters(),
-        realms: vec![corp, home],
+        counters: Counters {
+            connections_opened: 1,
+            connections_shed: 2,
+            malformed_frames: 3,
+            reloads: 4,
+            reloads_failed: 5,
+            log_lines_lost: 6,
+            audit_events_lost: 5_000_000_000,
+        },
+        elsewhere: Answers {
+            forbidden: 2,
+            invalid: 1,
+            reasons: vec![(Reason::PeerNotAllowed, 2), (Reason::UnknownRealm, 1)],
+            ..Answers::default()
+        },
+        realms: vec![corp(), home()],
     }
 }
 
-fn counters() -> Counters {
-    Counters {
-        granted: 1,
-        found: 2,
-        denied: 3,
-        not_found: 4,
-        unavailable: 5,
-        forbidden: 6,
-        invalid: 7,
-        malformed_frames: 8,
-        connections_shed: 5_000_000_000,
+fn corp() -> RealmStatus {
+    RealmStatus {
+        name: "corp".to_owned(),
+        kind: "ldap".to_owned(),
+        hosts: vec![
+            host("ldap://a.example.com:389", HostState::Untried, 0, None),
+            host("ldap://b.example.com:389", HostState::Up, 2, None),
+            host("ldap://c.example.com:389", HostState::Down, 0, Some("connection refused")),
+        ],
+        cache: CacheStatus {
+            entries: 1,
+            bytes: 400,
+            max_bytes: 1 << 26,
+            hits: 251,
+            misses: 5,
+            evictions: 6,
+        },
+        problem: None,
+        shield: ShieldStatus { blocked_users: 3, blocked_clients: 250, blocks: 4, known_wrong: 5 },
+        answers: Answers {
+            granted: Sources { directory: 1, cache: 2, stale: 3 },
+            found: Sources { directory: 4, cache: 5, stale: 6 },
+            denied: 7,
+            not_found: 8,
+            unavailable: 9,
+            forbidden: 10,
+            invalid: 11,
+            reasons: vec![(Reason::BadCredentials, 7), (Reason::BadRequest, 11)],
+        },
+        last_minute: 12,
+        questions: Questions { under_way: 1, asked: 2, joined: 3 },
+        answer_time: histogram(1),
+        find_time: histogram(2),
+        verify_time: histogram(300),
     }
+}
+
+fn home() -> RealmStatus {
+    RealmStatus {
+        name: "home".to_owned(),
+        kind: "local".to_owned(),
+        hosts: Vec::new(),
+        cache: CacheStatus::default(),
+        problem: Some("users.toml is not there".to_owned()),
+        shield: ShieldStatus::default(),
+        answers: Answers::default(),
+        last_minute: 0,
+        questions: Questions::default(),
+        answer_time: Histogram::default(),
+        find_time: Histogram::default(),
+        verify_time: Histogram::default(),
+    }
+}
+
+fn host(url: &str, state: HostState, lanes: u32, last_error: Option<&str>) -> HostStatus {
+    HostStatus {
+        url: url.to_owned(),
+        state,
+        state_s: 7,
+        failures: 8,
+        search_lanes: lanes,
+        bind_lanes: lanes * 8,
+        searching: lanes * 2,
+        binding: lanes,
+        waiting: 9,
+        waits: 10,
+        hedges: 11,
+        hedges_won: 12,
+        search_time: histogram(1),
+        bind_time: histogram(2),
+        certificate_expires: (lanes > 0).then_some(1_800_000_000),
+        last_error: last_error.map(str::to_owned),
+    }
+}
+
+/// Of so many in the first class, one more in the next, and so on.
+fn histogram(first: u64) -> Histogram {
+    let mut histogram = Histogram { sum_us: 1_000 * first, ..Histogram::default() };
+    for (count, number) in histogram.counts.iter_mut().zip(first..) {
+        *count = number;
+    }
+    histogram
 }
 
 /// An answer as the client in Python prints it.
@@ -257,6 +298,7 @@ fn as_json(name: &str, answer: &Answer) -> Value {
         Reply::Status(status) => ("status", status_as_json(status)),
         Reply::Done(text) => ("done", json!(text)),
         Reply::Failed(text) => ("failed", json!(text)),
+        Reply::Metrics { text, more } => ("metrics", json!({ "text": text, "more": more })),
     };
     json!({ "name": name, "id": answer.id, kind: reply })
 }
@@ -289,40 +331,40 @@ fn verdict_as_json(verdict: &Verdict) -> Value {
 }
 
 fn status_as_json(status: &Status) -> Value {
-    let Counters { granted, found, denied, not_found, .. } = status.counters;
-    let Counters { unavailable, forbidden, invalid, .. } = status.counters;
-    let Counters { malformed_frames, connections_shed, .. } = status.counters;
-    let realms: Vec<Value> = status.realms.iter().map(realm_as_json).collect();
     json!({
         "version": status.version, "pid": status.pid, "uptime_s": status.uptime_s,
         "configured_s": status.configured_s, "connections": status.connections,
-        "max_connections": status.max_connections,
-        "counters": {
-            "granted": granted, "found": found, "denied": denied, "not_found": not_found,
-            "unavailable": unavailable, "forbidden": forbidden, "invalid": invalid,
-            "malformed_frames": malformed_frames, "connections_shed": connections_shed,
-        },
-        "realms": realms,
+        "max_connections": status.max_connections, "counters": status.counters,
+        "elsewhere": answers_as_json(&status.elsewhere),
+        "realms": status.realms.iter().map(realm_as_json).collect::<Vec<_>>(),
+    })
+}
+
+fn answers_as_json(answers: &Answers) -> Value {
+    let reasons = answers.reasons.iter();
+    let reasons = reasons.map(|(reason, count)| (reason.as_str().to_owned(), json!(count)));
+    json!({
+        "granted": answers.granted, "found": answers.found, "denied": answers.denied,
+        "not_found": answers.not_found, "unavailable": answers.unavailable,
+        "forbidden": answers.forbidden, "invalid": answers.invalid,
+        "reasons": reasons.collect::<serde_json::Map<_, _>>(),
     })
 }
 
 fn realm_as_json(realm: &RealmStatus) -> Value {
-    let host = |host: &HostStatus| {
-        json!({
-            "url": host.url, "state": host.state.as_str(), "search_lanes": host.search_lanes,
-            "bind_lanes": host.bind_lanes, "last_error": host.last_error,
-        })
-    };
-    let CacheStatus { entries, bytes, max_bytes, hits, misses } = realm.cache;
-    let ShieldStatus { blocked_users, blocked_clients } = realm.shield;
     json!({
         "name": realm.name, "kind": realm.kind,
-        "hosts": realm.hosts.iter().map(host).collect::<Vec<_>>(),
-        "cache": {
-            "entries": entries, "bytes": bytes, "max_bytes": max_bytes, "hits": hits,
-            "misses": misses,
-        },
-        "problem": realm.problem,
-        "shield": { "blocked_users": blocked_users, "blocked_clients": blocked_clients },
+        "hosts": realm.hosts.iter().map(host_as_json).collect::<Vec<_>>(),
+        "cache": realm.cache, "problem": realm.problem, "shield": realm.shield,
+        "answers": answers_as_json(&realm.answers), "last_minute": realm.last_minute,
+        "questions": realm.questions, "answer_time": realm.answer_time,
+        "find_time": realm.find_time, "verify_time": realm.verify_time,
     })
+}
+
+fn host_as_json(host: &HostStatus) -> Value {
+    let state = json!(host.state.as_str());
+    let Value::Object(mut json) = json!(host) else { panic!("a host is an object") };
+    json.insert("state".to_owned(), state);
+    Value::Object(json)
 }

@@ -24,14 +24,18 @@ impl Metrics {
     }
 
     /// In the text format of Prometheus.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, daemon_up: bool) -> String {
         let connections = self.connections.load(Ordering::Relaxed);
         let mut text = format!(
-            "# HELP usher_http_connections_total Connections that proxies opened.\n\
+            "# HELP usher_http_daemon_up Whether usherd answers.\n\
+             # TYPE usher_http_daemon_up gauge\n\
+             usher_http_daemon_up {}\n\
+             # HELP usher_http_connections_total Connections that proxies opened.\n\
              # TYPE usher_http_connections_total counter\n\
              usher_http_connections_total {connections}\n\
              # HELP usher_http_answers_total Answers by endpoint and status.\n\
-             # TYPE usher_http_answers_total counter\n"
+             # TYPE usher_http_answers_total counter\n",
+            u8::from(daemon_up)
         );
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         for ((endpoint, status), count) in &*answers {

@@ -37,7 +37,11 @@ impl Message for Request {
                 NUMBERS + room(query) + password.as_bytes().len()
             }
             Call::Lookup(query) => NUMBERS + room(query),
-            Call::Status | Call::Reload | Call::Flush { .. } | Call::Unblock { .. } => NUMBERS,
+            Call::Status
+            | Call::Reload
+            | Call::Flush { .. }
+            | Call::Unblock { .. }
+            | Call::Metrics { .. } => NUMBERS,
         }
     }
 }

@@ -31,6 +31,7 @@
 //! | `String`, bytes | the length in bytes (as `u64`), then the bytes; strings are UTF-8 |
 //! | `Option<T>` | `00` if there is none; `01` and the value |
 //! | `Vec<T>` | the number of items (as `u64`), then each |
+//! | `[T; N]` | each item; their number is known |
 //! | `(A, B)`, a structure | the fields in the order written here, nothing between |
 //! | an enumeration | the variant's number (as `u32`), then its fields |
 //! | `IpAddr` | `00` and 4 bytes, or `01` and 16 bytes, in network order |
@@ -49,6 +50,7 @@
 //!            3 Reload                     on the admin socket only
 //!            4 Flush(realm: Option<String>, user: Option<String>)   on the admin socket only
 //!            5 Unblock(realm: Option<String>, user: String)         on the admin socket only
+//!            6 Metrics(skip: u32)         the lines after the first `skip`
 //!
 //! Query      realm: Option<String>        none: by the user's domain, else the default realm
 //!            user: String                 at most 256 bytes, without NUL
@@ -62,6 +64,9 @@
 //!            1 Status(Status)             to Status
 //!            2 Done(String)               to a command: what was done, for people
 //!            3 Failed(String)             to a command: what could not be done and why, for people
+//!            4 Metrics(text: String, more: bool)   to Metrics: whole lines in the text format of
+//!                                         Prometheus, and whether there are more; a client asks
+//!                                         for those with the lines it has in `skip`
 //!
 //! Verdict    0 Granted(Identity)          Authenticate: the password is right and the rules hold
 //!            1 Found(Identity)            Lookup: the user exists and the rules hold
@@ -96,16 +101,23 @@ pub mod frame;
 
 mod answer;
 mod bounded;
+mod histogram;
 mod identity;
 mod password;
+mod reason;
 mod request;
 mod status;
 
-pub use answer::{Answer, Reason, Refusal, Reply, Verdict};
+pub use answer::{Answer, Refusal, Reply, Verdict};
+pub use histogram::Histogram;
 pub use identity::{Identity, Source, Warning};
 pub use password::Password;
+pub use reason::Reason;
 pub use request::{Call, Query, Request};
-pub use status::{CacheStatus, Counters, HostState, HostStatus, RealmStatus, ShieldStatus, Status};
+pub use status::{
+    Answers, CacheStatus, Counters, HostState, HostStatus, Questions, RealmStatus, ShieldStatus,
+    Sources, Status,
+};
 
 /// Most rules that one request may add.
 pub const MAX_RULES: usize = 64;

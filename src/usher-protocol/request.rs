@@ -41,6 +41,11 @@ pub enum Call {
         /// The user.
         user: String,
     },
+    /// The daemon's metrics, as many lines as an answer holds.
+    Metrics {
+        /// How many lines are known already.
+        skip: u32,
+    },
 }
 
 /// Whom a request is about.

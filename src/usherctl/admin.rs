@@ -1,4 +1,6 @@
-//! `status`, `flush`, `unblock` and `reload`, over the admin socket.
+//! `status`, `metrics`, `flush`, `unblock` and `reload`, over the admin socket.
+
+use std::time::SystemTime;
 
 use serde::Serialize;
 use usher_protocol::client::{Client, ClientError};
@@ -13,12 +15,30 @@ pub(crate) fn status(global: &Global) -> Report {
     match put(global, Call::Status) {
         Ok(Reply::Status(status)) => {
             let answer = match global.format {
-                Format::Text => status::text(&status),
+                Format::Text => status::text(&status, now()),
                 Format::Json => escape::json(&status::Json::from(&*status)),
             };
             Report::answer(Exit::Yes, answer)
         }
         result => no_such_answer(global.format, result),
+    }
+}
+
+/// The daemon's metrics: the same text in every format, in as many answers as it takes.
+pub(crate) fn metrics(global: &Global) -> Report {
+    let mut client = Client::new(&global.admin_socket);
+    let mut known = String::new();
+    loop {
+        let skip = u32::try_from(known.lines().count()).unwrap_or(u32::MAX);
+        match client.ask(Call::Metrics { skip }, global.timeout) {
+            Ok(Reply::Metrics { text, more }) => {
+                known.push_str(&text);
+                if !more || text.is_empty() {
+                    return Report::answer(Exit::Yes, known);
+                }
+            }
+            result => return no_such_answer(global.format, result),
+        }
     }
 }
 
@@ -35,6 +55,12 @@ pub(crate) fn flush(global: &Global, realm: Option<String>, user: Option<String>
 /// Lift a user's block.
 pub(crate) fn unblock(global: &Global, realm: Option<String>, user: String) -> Report {
     carry_out(global, Call::Unblock { realm, user }, "unblocked")
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "how long a certificate is still good")]
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 fn carry_out(global: &Global, call: Call, done: &'static str) -> Report {
@@ -117,6 +143,14 @@ mod tests {
         );
         let asked = Call::Unblock { realm: Some("x".to_owned()), user: "alice".to_owned() };
         assert_eq!(daemon.asked(), asked);
+    }
+
+    #[test]
+    fn metrics_are_printed_as_they_come() {
+        let text = "usher_connections 1\n".to_owned();
+        let daemon = fake::Daemon::answering(Reply::Metrics { text: text.clone(), more: false });
+        assert_eq!(metrics(&daemon.global()), Report::answer(Exit::Yes, text));
+        assert_eq!(daemon.asked(), Call::Metrics { skip: 0 });
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "USHER_SOCKET", value_name = "PATH")]
     #[arg(default_value = "/run/usher/usher.sock", value_hint = ValueHint::FilePath)]
     pub(crate) socket: PathBuf,
-    /// The daemon's admin socket, for status, flush, unblock and reload
+    /// The daemon's admin socket, for status, metrics, flush, unblock and reload
     #[arg(long, global = true, env = "USHER_ADMIN_SOCKET", value_name = "PATH")]
     #[arg(default_value = "/run/usher/admin.sock", value_hint = ValueHint::FilePath)]
     pub(crate) admin_socket: PathBuf,
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     },
     /// Have the daemon read its configuration again, and tell the outcome
     Reload,
+    /// Print the daemon's metrics, in the text format of Prometheus
+    Metrics,
     /// Validate a configuration, then try each host of each realm, a line each
     ///
     /// Nothing of this needs a running daemon.

@@ -55,6 +55,7 @@ fn run(cli: &Cli) -> Report {
             admin::unblock(&cli.global, realm.clone(), user.clone())
         }
         Command::Reload => admin::reload(&cli.global),
+        Command::Metrics => admin::metrics(&cli.global),
         Command::Check { file } => check::run(&cli.global, file),
         Command::HashPassword { scheme } => hash::run(*scheme),
         Command::CheckProxy(asked) => check_proxy::run(&cli.global, asked),

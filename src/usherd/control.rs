@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use usher_protocol::{Reply, Status};
+use usher_protocol::{Reply, Status, frame};
 
 use crate::config::{Access, Listen, Saslauthd, Settings};
 use crate::realm::Realms;
-use crate::telemetry::{Counters, Seldom};
+use crate::telemetry::{self, Counters, Seldom};
+
+/// The bytes of metrics in an answer; a frame holds a little more.
+const PART: usize = frame::MAX_LENGTH - 1024;
 
 /// What all connections share.
 pub struct Control {
@@ -90,11 +93,19 @@ impl Control {
         outcome(self.rules().realms.unblock(realm, user))
     }
 
+    /// How the daemon is, for Prometheus: the lines after the first `skip`, as far as an answer
+    /// holds them.
+    pub fn metrics(&self, skip: u32, now: Instant) -> Reply {
+        let text = telemetry::metrics(self.status(now));
+        let (text, more) = telemetry::part(&text, skip, PART);
+        Reply::Metrics { text, more }
+    }
+
     /// How the daemon is.
-    pub fn status(&self, now: Instant) -> Reply {
+    pub fn status(&self, now: Instant) -> Status {
         let rules = self.rules();
         let seconds = |since: Instant| now.saturating_duration_since(since).as_secs();
-        Reply::Status(Box::new(Status {
+        Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime_s: seconds(self.started),
@@ -102,8 +113,9 @@ impl Control {
             connections: self.connections.load(Ordering::Relaxed),
             max_connections: u64::try_from(rules.listen.max_connections).unwrap_or(u64::MAX),
             counters: self.counters.now(),
-            realms: rules.realms.status(),
-        }))
+            elsewhere: self.counters.elsewhere.answers(),
+            realms: rules.realms.status(now),
+        }
     }
 
     /// Tells how many connections there are now.

@@ -16,6 +16,7 @@ use crate::config::{self, Loaded, Settings};
 use crate::control::{Control, Reload};
 use crate::listener::{self, Sockets};
 use crate::realm::Realms;
+use crate::telemetry::Minute;
 
 /// Longer than any request may take, with a little for its answer to be written.
 const LINGER: Duration = Duration::from_secs(2);
@@ -52,8 +53,10 @@ impl Daemon {
         let mut serving = tokio::spawn(listener::run(sockets, Arc::clone(&control), stop.clone()));
         tracing::info!("usherd {} serves", env!("CARGO_PKG_VERSION"));
         notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
+        let mut marks = tokio::time::interval(Minute::PACE);
         loop {
             tokio::select! {
+                _ = marks.tick() => control.rules().realms.mark(Instant::now()),
                 () = end.cancelled() => break,
                 Some(wish) = reloads.recv() => {
                     // Whoever wished may have stopped waiting.
@@ -85,8 +88,14 @@ async fn reload(file: &Path, control: &Control) -> Result<String, String> {
     }
     let outcome = try_reload(file, control).await;
     match &outcome {
-        Ok(text) => tracing::info!("{text}"),
-        Err(text) => tracing::error!("the configuration stays as it was: {text}"),
+        Ok(text) => {
+            control.counters.reloads.one();
+            tracing::info!("{text}");
+        }
+        Err(text) => {
+            control.counters.reloads_failed.one();
+            tracing::error!("the configuration stays as it was: {text}");
+        }
     }
     let status = if outcome.is_ok() { "serving" } else { "serving; the last reload failed" };
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);

@@ -15,6 +15,7 @@ pub(crate) mod load;
 pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod programs;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod samba;
 pub(crate) mod shim;

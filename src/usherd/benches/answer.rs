@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use usher_protocol::{Answer, Call, Password, Query, Reply, Request, Verdict, frame};
 use usherd::config;
 use usherd::realm::Realms;
+use usherd::telemetry::Notes;
 
 use crate::{configure, cost};
 
@@ -23,7 +24,8 @@ pub(crate) fn measure() {
     let realms = Realms::open(&settings, None).expect("realms");
     runtime.block_on(async {
         let password = Password::from("alice-secret");
-        let verdict = realms.authenticate(&query(), &password, in_a_minute()).await;
+        let verdict =
+            realms.authenticate(&query(), &password, &mut Notes::default(), in_a_minute()).await;
         assert!(matches!(verdict, Verdict::Granted(_)), "{verdict:?}");
     });
     let authenticate = Call::Authenticate(query(), Password::from("alice-secret"));
@@ -61,14 +63,17 @@ fn on_all_cores(realms: &Realms) {
 /// The length of the answer. It is there at once, so nothing need run it.
 fn answer(realms: &Realms, request: &[u8]) -> usize {
     let request: Request = frame::decode(&request[frame::HEADER..]).expect("a request");
+    let (mut notes, begun) = (Notes::default(), Instant::now());
     let road = async {
-        match &request.call {
+        let verdict = match &request.call {
             Call::Authenticate(query, password) => {
-                realms.authenticate(query, password, in_a_minute()).await
+                realms.authenticate(query, password, &mut notes, in_a_minute()).await
             }
-            Call::Lookup(query) => realms.lookup(query, in_a_minute()).await,
+            Call::Lookup(query) => realms.lookup(query, &mut notes, in_a_minute()).await,
             other => panic!("not measured: {other:?}"),
-        }
+        };
+        notes.tally.expect("a realm").answer(&verdict, begun.elapsed());
+        verdict
     };
     let mut road = std::pin::pin!(road);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

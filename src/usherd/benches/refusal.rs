@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use usher_protocol::{Password, Query, Verdict};
 use usherd::config;
 use usherd::realm::Realms;
+use usherd::telemetry::Notes;
 
 use crate::configure;
 
@@ -46,7 +47,7 @@ async fn refused(realms: &Realms, user: &str, number: usize) -> Duration {
     let query = Query { user: user.to_owned(), ..Query::default() };
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     let password = Password::from(format!("guess-{number}").as_str());
-    let verdict = realms.authenticate(&query, &password, deadline).await;
+    let verdict = realms.authenticate(&query, &password, &mut Notes::default(), deadline).await;
     assert!(matches!(verdict, Verdict::Denied(_)), "{verdict:?}");
     begin.elapsed()
 }

@@ -75,20 +75,26 @@ impl<V> Bounded<V> {
 
     /// Takes away until `limit` holds: those of no more use first, else the least recently used.
     /// Also takes away two of no more use at the end of the order, whatever the limit, so that
-    /// what nobody asks for goes in the course of time and never all at once.
-    pub(super) fn shrink(&mut self, limit: usize, expired: impl Fn(&V) -> bool) {
+    /// what nobody asks for goes in the course of time and never all at once. How many went for
+    /// want of room while they were of use.
+    pub(super) fn shrink(&mut self, limit: usize, expired: impl Fn(&V) -> bool) -> u64 {
         for _ in 0..2 {
             if self.map.peek_lru().is_some_and(|(_, item)| expired(&item.value)) {
                 self.drop_least_recently_used();
             }
         }
+        let mut evicted = 0;
         while self.bytes() > limit && !self.map.is_empty() {
             let mut oldest = self.map.iter().rev().take(LOOKED_AT);
-            match oldest.find(|(_, item)| expired(&item.value)).map(|(name, _)| name.clone()) {
-                Some(name) => drop(self.remove(&name)),
-                None => self.drop_least_recently_used(),
+            let expired = oldest.find(|(_, item)| expired(&item.value));
+            if let Some(name) = expired.map(|(name, _)| name.clone()) {
+                drop(self.remove(&name));
+            } else {
+                self.drop_least_recently_used();
+                evicted += 1;
             }
         }
+        evicted
     }
 
     fn drop_least_recently_used(&mut self) {

@@ -189,6 +189,7 @@ impl<T: Identity> Cache<T> {
                 bytes: sum.bytes + number(shard.bytes()),
                 hits: sum.hits + shard.hits(),
                 misses: sum.misses + shard.misses(),
+                evictions: sum.evictions + shard.evictions(),
                 ..sum
             }
         })

@@ -18,6 +18,7 @@ pub(super) struct Shard<T> {
     nobody: Bounded<Instant>,
     hits: u64,
     misses: u64,
+    evictions: u64,
 }
 
 struct Known<T> {
@@ -30,7 +31,7 @@ struct Known<T> {
 
 impl<T: Identity> Shard<T> {
     pub(super) fn new() -> Self {
-        Self { known: Bounded::new(), nobody: Bounded::new(), hits: 0, misses: 0 }
+        Self { known: Bounded::new(), nobody: Bounded::new(), hits: 0, misses: 0, evictions: 0 }
     }
 
     pub(super) fn identity(&mut self, name: &str, times: &Times, now: Instant) -> Who<T> {
@@ -126,9 +127,9 @@ impl<T: Identity> Shard<T> {
 
     pub(super) fn shrink(&mut self, limit: usize, times: &Times, now: Instant) {
         let nobody = |since: &Instant| !within(times.negative_ttl, *since, now);
-        self.nobody.shrink(limit / NOBODY_PART, nobody);
+        self.evictions += self.nobody.shrink(limit / NOBODY_PART, nobody);
         let left = limit.saturating_sub(self.nobody.bytes());
-        self.known.shrink(left, |known| !known.is_of_use(times, now));
+        self.evictions += self.known.shrink(left, |known| !known.is_of_use(times, now));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -141,6 +142,10 @@ impl<T: Identity> Shard<T> {
 
     pub(super) fn hits(&self) -> u64 {
         self.hits
+    }
+
+    pub(super) fn evictions(&self) -> u64 {
+        self.evictions
     }
 
     pub(super) fn misses(&self) -> u64 {

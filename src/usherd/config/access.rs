@@ -15,6 +15,7 @@ pub(super) fn access(raw: &raw::Access, findings: &mut Findings<'_>) -> Access {
     Access {
         authenticate: peers("authenticate", &raw.authenticate),
         lookup: peers("lookup", &raw.lookup),
+        metrics: peers("metrics", &raw.metrics),
     }
 }
 

@@ -32,6 +32,7 @@ fn file(out: &mut String, settings: &Settings) -> fmt::Result {
         writeln!(out, "\n[access]")?;
         peers(out, "authenticate", settings.access.authenticate.as_ref())?;
         peers(out, "lookup", settings.access.lookup.as_ref())?;
+        peers(out, "metrics", settings.access.metrics.as_ref())?;
     }
     if let Some(settings) = &settings.saslauthd {
         saslauthd(out, settings)?;

@@ -70,6 +70,7 @@ table! {
     Access {
         authenticate: Vec<Spanned<Peer>>,
         lookup: Vec<Spanned<Peer>>,
+        metrics: Vec<Spanned<Peer>>,
     }
 }
 

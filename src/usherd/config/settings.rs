@@ -56,6 +56,8 @@ pub struct Access {
     pub authenticate: Option<Peers>,
     /// For `lookup`; none: whoever the socket's mode lets in.
     pub lookup: Option<Peers>,
+    /// For the metrics; none: whoever the socket's mode lets in.
+    pub metrics: Option<Peers>,
 }
 
 /// Users and groups of this machine.

@@ -111,7 +111,7 @@ impl Door {
     /// A client of saslauthd comes with one question and has none to be idle between.
     fn admit_question(&self, stream: UnixStream, peer: Peer) {
         let Ok(place) = Arc::clone(&self.questions).try_acquire_owned() else {
-            self.control.counters.connection_shed();
+            self.control.counters.connections_shed.one();
             if self.control.complaints.due(Instant::now()) {
                 tracing::warn!(
                     "max_connections of [saslauthd] is reached; clients are turned away"
@@ -134,7 +134,7 @@ impl Door {
         if seats.len() < most {
             return true;
         }
-        self.control.counters.connection_shed();
+        self.control.counters.connections_shed.one();
         if self.control.complaints.due(Instant::now()) {
             tracing::warn!("max_connections = {most} is reached; idle connections are closed");
         }
@@ -151,6 +151,7 @@ impl Door {
     fn take_seat(&self, id: u64, seat: &Arc<Seat>) -> Leaving {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         seats.insert(id, Arc::clone(seat));
+        self.control.counters.connections_opened.one();
         self.control.connections(seats.len());
         Leaving { id, seats: Arc::clone(&self.seats), control: Arc::clone(&self.control) }
     }

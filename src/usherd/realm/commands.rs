@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
-use usher_protocol::RealmStatus;
+use usher_protocol::{Questions, RealmStatus};
 
 use super::Realm;
 use super::username::Typed;
@@ -41,15 +41,30 @@ impl Realm {
         }
     }
 
-    pub(super) fn status(&self) -> RealmStatus {
+    pub(super) fn status(&self, now: Instant) -> RealmStatus {
         RealmStatus {
             name: self.settings.name.clone(),
             kind: self.settings.directory.kind().to_owned(),
             hosts: self.directory.hosts(),
             cache: self.cache.status(),
             problem: self.directory.problem(),
-            shield: self.shield.status(Instant::now()),
+            shield: self.shield.status(now),
+            answers: self.tally.answers(),
+            last_minute: self.tally.last_minute(now),
+            questions: self.questions(),
+            answer_time: self.tally.answer_time(),
+            find_time: self.tally.find.now(),
+            verify_time: self.tally.verify.now(),
         }
+    }
+
+    fn questions(&self) -> Questions {
+        let flights = [self.searches.status(), self.binds.status(), self.entries.status()];
+        flights.iter().fold(Questions::default(), |sum, one| Questions {
+            under_way: sum.under_way + one.under_way,
+            asked: sum.asked + one.asked,
+            joined: sum.joined + one.joined,
+        })
     }
 
     /// A directory that changed as a whole makes all void that it said before.

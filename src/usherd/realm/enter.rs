@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use usher_protocol::{Password, Source, Warning};
 
-use super::questions::{Try, outcome};
+use super::questions::{Try, not_tried, outcome};
 use super::shield::{Gate, Place};
-use super::{Known, No, Person, Realm, WRONG, rules};
+use super::{Heard, Known, No, Person, Realm, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::{Directory, Rule};
-use crate::directory::{Found, Verification};
+use crate::directory::{Found, Unavailable, Verification};
+use crate::telemetry::{Notes, listening};
 
 /// Who somebody is, and what the directory says of the password.
 pub(super) type Entered = (Known<Arc<Person>>, Known<Option<Warning>>);
@@ -47,6 +48,7 @@ impl Realm {
         self: &Arc<Self>,
         tried: &Try<'_>,
         rules: &[Rule],
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Entered, No> {
         let extra = self.extra(rules);
@@ -56,6 +58,7 @@ impl Realm {
         if let (Memory::Right(since), Some(person)) = (memory, &known)
             && person.source == Source::Cache
         {
+            notes.known = true;
             return Ok((person.clone(), Known { fact: None, source: Source::Cache, since }));
         }
         let asked = self.cache.asking();
@@ -73,7 +76,9 @@ impl Realm {
             };
             Arc::clone(self).bind_and_look(entry, place)
         };
-        match (self.in_time(self.entries.join(key, bind), deadline).await, known, memory) {
+        let said = self.in_time(self.entries.join(key, bind), notes, deadline).await;
+        notes.known = said.is_ok() || known.is_some();
+        match (said, known, memory) {
             (Ok((fact, warning, since)), _, _) => {
                 let source = Source::Directory;
                 Ok((Known { fact, source, since }, Known { fact: warning, source, since }))
@@ -102,22 +107,34 @@ impl Realm {
         self: Arc<Self>,
         entry: Entry,
         place: Result<Place, Gate>,
-    ) -> Result<Seen, No> {
+    ) -> Heard<Seen> {
         let place = match place {
             Ok(place) => place,
-            Err(Gate::Shut(left)) => return Err(No::Throttled(left)),
-            Err(Gate::Wrong | Gate::Open) => return Err(No::BadCredentials(WRONG)),
+            Err(gate) => return (Err(not_tried(gate)), None),
         };
-        let Entry { name, password, digest, extra, begun, asked } = entry;
-        let wanted = rules::wanted(self.facts.iter().chain(&extra));
-        let deadline = Instant::now() + self.patience;
-        let said = self.directory.enter(&name, &password, &wanted, deadline).await;
+        let wanted = rules::wanted(self.facts.iter().chain(&entry.extra));
+        let now = Instant::now();
+        let enter =
+            self.directory.enter(&entry.name, &entry.password, &wanted, now + self.patience);
+        let (said, host) = listening(enter).await;
+        self.tally.verify.took(Instant::now() - now);
         let (verification, found) = match said {
             Ok((verification, found)) => (Ok(verification), found),
             Err(why) => (Err(why), Found::Nobody),
         };
-        self.settle(place, outcome(&verification), &name);
-        self.keep_pace(&verification, begun).await;
+        self.settle(place, outcome(&verification), &entry.name);
+        self.keep_pace(&verification, entry.begun).await;
+        (self.learn_entry(entry, verification, found), host)
+    }
+
+    /// Remembers what was seen through a password.
+    fn learn_entry(
+        &self,
+        entry: Entry,
+        verification: Result<Verification, Unavailable>,
+        found: Found,
+    ) -> Result<Seen, No> {
+        let Entry { name, digest, extra, asked, .. } = entry;
         let verification = verification.map_err(No::Unavailable)?;
         let warning = self.admit(verification)?;
         let now = Instant::now();

@@ -6,12 +6,17 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+use usher_protocol::Questions;
+
+use crate::telemetry::Count;
 
 type UnderWay<K, V> = Mutex<HashMap<K, watch::Receiver<Option<V>>>>;
 
 /// Questions under way.
 pub(super) struct Flight<K: Hash + Eq, V> {
     under_way: Arc<UnderWay<K, V>>,
+    asked: Count,
+    joined: Count,
 }
 
 impl<K, V> Flight<K, V>
@@ -20,7 +25,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     pub(super) fn new() -> Self {
-        Self { under_way: Arc::default() }
+        Self { under_way: Arc::default(), asked: Count::default(), joined: Count::default() }
     }
 
     /// The answer of the question `key`, which `work` finds out unless somebody does already. The
@@ -41,8 +46,12 @@ where
     {
         let mut under_way = lock(&self.under_way);
         match under_way.entry(key.clone()) {
-            Entry::Occupied(same) => same.get().clone(),
+            Entry::Occupied(same) => {
+                self.joined.one();
+                same.get().clone()
+            }
             Entry::Vacant(free) => {
+                self.asked.one();
                 let (tell, answer) = watch::channel(None);
                 free.insert(answer.clone());
                 let landing = Landing { key, under_way: Arc::clone(&self.under_way) };
@@ -55,6 +64,16 @@ where
                 });
                 answer
             }
+        }
+    }
+
+    /// How many questions there are and were.
+    pub(super) fn status(&self) -> Questions {
+        let under_way = lock(&self.under_way).len();
+        Questions {
+            under_way: u64::try_from(under_way).unwrap_or(u64::MAX),
+            asked: self.asked.now(),
+            joined: self.joined.now(),
         }
     }
 }

@@ -22,6 +22,7 @@ use usher_protocol::{Identity, Password, Query, Reason, Source, Warning};
 use crate::cache::{Asked, Cache, Digest, Digester};
 use crate::config::{self, Rule, Test};
 use crate::directory::{self, Directory, Unavailable, Verification};
+use crate::telemetry::{Host, Notes, Tally};
 use enter::{Question, Seen};
 use flight::Flight;
 use metadata::harmless;
@@ -45,15 +46,19 @@ struct Realm {
     /// The directory's generation that the cache is of.
     generation: AtomicU64,
     digester: Digester,
-    searches: Flight<(Asked, String, Vec<String>), Result<Searched, No>>,
-    binds: Flight<(Asked, String, Digest), Result<Verification, No>>,
-    entries: Flight<Question, Result<Seen, No>>,
+    searches: Flight<(Asked, String, Vec<String>), Heard<Searched>>,
+    binds: Flight<(Asked, String, Digest), Heard<Verification>>,
+    entries: Flight<Question, Heard<Seen>>,
+    tally: Arc<Tally>,
     /// How long a directory is asked, whoever still waits.
     patience: Duration,
 }
 
 /// Who a search found, if anybody, and when.
 type Searched = Option<(Arc<Person>, Instant)>;
+
+/// What a directory said, and which host of it.
+type Heard<T> = (Result<T, No>, Option<Host>);
 
 /// A fact and whence it comes.
 #[derive(Clone)]
@@ -81,7 +86,11 @@ const WRONG: &str = "wrong user name or password";
 const NOBODY: &str = "no such user";
 
 impl Realm {
-    fn open(settings: &Arc<config::Realm>, patience: Duration) -> Result<Self, String> {
+    fn open(
+        settings: &Arc<config::Realm>,
+        tally: Arc<Tally>,
+        patience: Duration,
+    ) -> Result<Self, String> {
         let told = settings.metadata.iter().filter_map(|item| match &item.value {
             config::MetadataValue::Attribute { name, .. } => Some(name.clone()),
             config::MetadataValue::Username | config::MetadataValue::Groups { .. } => None,
@@ -100,6 +109,7 @@ impl Realm {
             searches: Flight::new(),
             binds: Flight::new(),
             entries: Flight::new(),
+            tally,
             // A little less than the request has, so that the cause arrives in time.
             patience: patience - patience / 20,
         })
@@ -110,6 +120,7 @@ impl Realm {
         typed: &Typed<'_>,
         password: &Password,
         query: &Query,
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Identity, No> {
         let rules = self.rules_of(query)?;
@@ -133,11 +144,11 @@ impl Realm {
             }
         }
         if self.users_read_themselves() {
-            let (person, verified) = self.enter(&tried, &rules, deadline).await?;
+            let (person, verified) = self.enter(&tried, &rules, notes, deadline).await?;
             return self.identity(&rules, &person, &verified);
         }
-        let person = self.find(&name, &rules, deadline).await?;
-        let verified = self.verify(&tried, person.as_ref(), deadline).await?;
+        let person = self.find(&name, &rules, notes, deadline).await?;
+        let verified = self.verify(&tried, person.as_ref(), notes, deadline).await?;
         let person = person.ok_or(No::BadCredentials(WRONG))?;
         self.identity(&rules, &person, &verified)
     }
@@ -146,12 +157,14 @@ impl Realm {
         self: &Arc<Self>,
         typed: &Typed<'_>,
         query: &Query,
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Identity, No> {
         let rules = self.rules_of(query)?;
         let name = typed.canonical(&self.settings.usernames).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
-        let person = self.find(&name, &rules, deadline).await?.ok_or(No::Nobody(NOBODY))?;
+        let person = self.find(&name, &rules, notes, deadline).await?;
+        let person = person.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
         self.identity(&rules, &person, &Known { fact: None, source, since })
     }

@@ -9,10 +9,11 @@ use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Password, Reason, Source, Warning};
 
 use super::shield::{Gate, Guess, Outcome, Place};
-use super::{Known, No, Person, Realm, Searched, WRONG, rules};
+use super::{Heard, Known, No, Person, Realm, Searched, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Rule;
 use crate::directory::{Found, Unavailable, Verification};
+use crate::telemetry::{Notes, listening};
 
 /// A password that somebody gave.
 pub(super) struct Try<'a> {
@@ -47,6 +48,7 @@ impl Realm {
         self: &Arc<Self>,
         name: &str,
         rules: &[Rule],
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Option<Known<Arc<Person>>>, No> {
         let mut extra = self.extra(rules);
@@ -57,6 +59,7 @@ impl Realm {
                 if refresh && !self.users_read_themselves() {
                     self.refresh(name, &identity);
                 }
+                notes.known = true;
                 return Ok(Some(Known { fact: identity, source: Source::Cache, since }));
             }
             Who::Stale { identity, since } if identity.covers(&extra) => {
@@ -73,7 +76,9 @@ impl Realm {
         extra.sort_unstable();
         extra.dedup();
         // In a box: what is known should not carry the weight of what is not.
-        Box::pin(self.ask_who(name, extra, stale, deadline)).await
+        let found = Box::pin(self.ask_who(name, extra, stale, notes, deadline)).await?;
+        notes.known = found.is_some();
+        Ok(found)
     }
 
     async fn ask_who(
@@ -81,6 +86,7 @@ impl Realm {
         name: &str,
         extra: Vec<String>,
         stale: Option<Known<Arc<Person>>>,
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Option<Known<Arc<Person>>>, No> {
         let (asked, now) = (self.cache.asking(), Instant::now());
@@ -88,7 +94,7 @@ impl Realm {
         let search = || Arc::clone(self).search(name.to_owned(), extra, asked);
         // Whoever has something else to tell need not wait to the very end.
         let patience = if stale.is_some() { (deadline - now) / 10 } else { Default::default() };
-        match self.in_time(self.searches.join(key, search), deadline - patience).await {
+        match self.in_time(self.searches.join(key, search), notes, deadline - patience).await {
             Ok(found) => {
                 let source = Source::Directory;
                 Ok(found.map(|(fact, since)| Known { fact, source, since }))
@@ -113,19 +119,33 @@ impl Realm {
         name: String,
         extra: Vec<String>,
         asked: Asked,
-    ) -> Result<Searched, No> {
+    ) -> Heard<Searched> {
         let wanted = rules::wanted(self.facts.iter().chain(&extra));
-        let deadline = Instant::now() + self.patience;
-        let found = self.directory.find(&name, &wanted, deadline).await;
+        let begun = Instant::now();
+        let find = self.directory.find(&name, &wanted, begun + self.patience);
+        let (found, host) = listening(find).await;
         let now = Instant::now();
+        self.tally.find.took(now - begun);
+        (self.learn_who(&name, found, &extra, asked, now), host)
+    }
+
+    /// Remembers who the directory says the name is.
+    fn learn_who(
+        &self,
+        name: &str,
+        found: Result<Found, Unavailable>,
+        extra: &[String],
+        asked: Asked,
+        now: Instant,
+    ) -> Result<Searched, No> {
         match found.map_err(No::Unavailable)? {
             Found::Nobody => {
-                self.cache.learn_nobody(&name, asked, now);
+                self.cache.learn_nobody(name, asked, now);
                 Ok(None)
             }
             Found::One(entry) => {
-                let person = Arc::new(Person::new(&entry, &extra));
-                self.cache.learn_identity(&name, &person, asked, now);
+                let person = Arc::new(Person::new(&entry, extra));
+                self.cache.learn_identity(name, &person, asked, now);
                 Ok(Some((person, now)))
             }
             Found::Several => Err(No::Ambiguous),
@@ -137,6 +157,7 @@ impl Realm {
         self: &Arc<Self>,
         tried: &Try<'_>,
         person: Option<&Known<Arc<Person>>>,
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Known<Option<Warning>>, No> {
         let memory = match person {
@@ -149,7 +170,7 @@ impl Realm {
             (Memory::Offline(since), Some(Source::Stale)) => {
                 Ok(Known { fact: None, source: Source::Stale, since })
             }
-            _ => Box::pin(self.ask_if_right(tried, person, memory, deadline)).await,
+            _ => Box::pin(self.ask_if_right(tried, person, memory, notes, deadline)).await,
         }
     }
 
@@ -158,6 +179,7 @@ impl Realm {
         tried: &Try<'_>,
         person: Option<&Known<Arc<Person>>>,
         memory: Memory,
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Known<Option<Warning>>, No> {
         let asked = self.cache.asking();
@@ -176,7 +198,7 @@ impl Realm {
             };
             Arc::clone(self).bind(bind, place)
         };
-        let said = self.in_time(self.binds.join(key, bind), deadline).await;
+        let said = self.in_time(self.binds.join(key, bind), notes, deadline).await;
         match (said, memory) {
             (Ok(verification), _) => {
                 let fact = self.admit(verification)?;
@@ -202,25 +224,22 @@ impl Realm {
     }
 
     /// Asks the directory if the shield lets it, and remembers what it said.
-    async fn bind(
-        self: Arc<Self>,
-        bind: Bind,
-        place: Result<Place, Gate>,
-    ) -> Result<Verification, No> {
+    async fn bind(self: Arc<Self>, bind: Bind, place: Result<Place, Gate>) -> Heard<Verification> {
         let place = match place {
             Ok(place) => place,
-            Err(Gate::Shut(left)) => return Err(No::Throttled(left)),
-            Err(Gate::Wrong | Gate::Open) => return Err(No::BadCredentials(WRONG)),
+            Err(gate) => return (Err(not_tried(gate)), None),
         };
         let Some(person) = &bind.person else {
             self.directory.pretend(&bind.password).await;
             self.settle(place, Outcome::Refused, &bind.name);
             self.pace.keep(bind.begun).await;
-            return Ok(Verification::Wrong);
+            return (Ok(Verification::Wrong), None);
         };
-        let deadline = Instant::now() + self.patience;
-        let said = self.directory.verify(&person.entry(), &bind.password, deadline).await;
+        let (entry, begun) = (person.entry(), Instant::now());
+        let verify = self.directory.verify(&entry, &bind.password, begun + self.patience);
+        let (said, host) = listening(verify).await;
         let now = Instant::now();
+        self.tally.verify.took(now - begun);
         let outcome = outcome(&said);
         self.settle(place, outcome, &bind.name);
         if matches!(outcome, Outcome::Right | Outcome::Refused) {
@@ -228,7 +247,7 @@ impl Realm {
             self.cache.learn_password(&bind.name, person, fact, bind.asked, now);
         }
         self.keep_pace(&said, bind.begun).await;
-        said.map_err(No::Unavailable)
+        (said.map_err(No::Unavailable), host)
     }
 
     /// What looks like a wrong password takes as long as one.
@@ -264,11 +283,15 @@ impl Realm {
     /// Waits for shared work, but not past this request's deadline. The work goes on.
     pub(super) async fn in_time<T>(
         &self,
-        work: impl Future<Output = Option<Result<T, No>>>,
+        work: impl Future<Output = Option<Heard<T>>>,
+        notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<T, No> {
         match timeout_at(deadline, work).await {
-            Ok(Some(result)) => result,
+            Ok(Some((result, host))) => {
+                notes.host = host.or_else(|| notes.host.take());
+                result
+            }
             Ok(None) => Err(No::Unavailable(Unavailable::new(
                 Reason::NoHost,
                 "asking the directory failed inside the daemon; its log says where",
@@ -286,6 +309,14 @@ impl Realm {
                 )))
             }
         }
+    }
+}
+
+/// Why a password was not tried.
+pub(super) fn not_tried(gate: Gate) -> No {
+    match gate {
+        Gate::Shut(left) => No::Throttled(left),
+        Gate::Wrong | Gate::Open => No::BadCredentials(WRONG),
     }
 }
 

@@ -9,8 +9,9 @@ use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Refusal, Ve
 
 use super::username::Typed;
 use super::{No, Realm};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::directory;
+use crate::telemetry::{Notes, Tally};
 
 /// The realms of one configuration.
 pub struct Realms {
@@ -38,17 +39,22 @@ impl Realms {
     /// A text for people, where a realm cannot even be begun with.
     pub fn open(settings: &Settings, before: Option<&Self>) -> Result<Self, String> {
         let request_timeout = settings.listen.request_timeout;
-        let before = before.filter(|before| before.request_timeout == request_timeout);
+        let known = |name: &str| before.and_then(|before| before.by_name.get(name));
+        let same = |name: &str, wanted: &Arc<config::Realm>| {
+            let usable = before.is_some_and(|before| before.request_timeout == request_timeout);
+            known(name).filter(|realm| usable && realm.settings == *wanted)
+        };
+        // What was counted stays, whatever is configured anew.
+        let tally = |name: &str| {
+            known(name).map_or_else(Arc::<Tally>::default, |realm| Arc::clone(&realm.tally))
+        };
         let mut by_name = BTreeMap::new();
         let mut by_domain = HashMap::new();
         for (name, wanted) in &settings.realms {
-            let same = before
-                .and_then(|before| before.by_name.get(name))
-                .filter(|realm| realm.settings == *wanted);
-            let realm = match same {
+            let realm = match same(name, wanted) {
                 Some(realm) => Arc::clone(realm),
                 None => Arc::new(
-                    Realm::open(wanted, request_timeout)
+                    Realm::open(wanted, tally(name), request_timeout)
                         .map_err(|error| format!("realm {name}: {error}"))?,
                 ),
             };
@@ -62,25 +68,37 @@ impl Realms {
     }
 
     /// Is this the user's password, and do the rules hold?
-    pub async fn authenticate(
-        &self,
+    pub async fn authenticate<'a>(
+        &'a self,
         query: &Query,
         password: &Password,
+        notes: &mut Notes<'a>,
         deadline: Instant,
     ) -> Verdict {
         let typed = Typed::new(&query.user);
         let answer = match self.choose(query, &typed) {
-            Ok(realm) => realm.authenticate(&typed, password, query, deadline).await,
+            Ok(realm) => {
+                notes.tally = Some(&realm.tally);
+                realm.authenticate(&typed, password, query, notes, deadline).await
+            }
             Err(no) => Err(no),
         };
         answer.map_or_else(refuse, Verdict::Granted)
     }
 
     /// Who is this user, authenticated elsewhere, and do the rules hold?
-    pub async fn lookup(&self, query: &Query, deadline: Instant) -> Verdict {
+    pub async fn lookup<'a>(
+        &'a self,
+        query: &Query,
+        notes: &mut Notes<'a>,
+        deadline: Instant,
+    ) -> Verdict {
         let typed = Typed::new(&query.user);
         let answer: Result<Identity, No> = match self.choose(query, &typed) {
-            Ok(realm) => realm.lookup(&typed, query, deadline).await,
+            Ok(realm) => {
+                notes.tally = Some(&realm.tally);
+                realm.lookup(&typed, query, notes, deadline).await
+            }
             Err(no) => Err(no),
         };
         answer.map_or_else(refuse, Verdict::Found)
@@ -107,8 +125,13 @@ impl Realms {
     }
 
     /// How each realm is.
-    pub fn status(&self) -> Vec<RealmStatus> {
-        self.by_name.values().map(|realm| realm.status()).collect()
+    pub fn status(&self, now: Instant) -> Vec<RealmStatus> {
+        self.by_name.values().map(|realm| realm.status(now)).collect()
+    }
+
+    /// Has each realm remember what it has answered so far, to be done at `Minute::PACE`.
+    pub fn mark(&self, now: Instant) {
+        self.by_name.values().for_each(|realm| realm.tally.mark(now));
     }
 
     fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Arc<Realm>, No> {

@@ -45,7 +45,7 @@ pub async fn serve(
     };
     let answer = match read {
         Ok(Ok(request)) => {
-            let case = Case { control: &control, peer, deadline };
+            let case = Case { control: &control, peer, received: Instant::now(), deadline };
             // systemd may pass a socket that the configuration says nothing of.
             let default = Saslauthd::default();
             let query = query(&request, rules.saslauthd.as_ref().unwrap_or(&default));
@@ -101,7 +101,7 @@ fn answer(verdict: &Verdict) -> String {
 }
 
 fn malformed(control: &Control, peer: Peer, what: &str) -> String {
-    control.counters.malformed_frame();
+    control.counters.malformed_frames.one();
     if control.complaints.due(Instant::now()) {
         tracing::warn!(uid = peer.uid, "closed a connection of saslauthd's clients: {what}");
     }

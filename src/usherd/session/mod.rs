@@ -21,7 +21,7 @@ use usher_protocol::{
 
 use crate::config::Peers;
 use crate::control::{Control, Rules};
-use crate::telemetry;
+use crate::telemetry::{self, Notes};
 use reader::{Reader, Trouble};
 use writer::{Outgoing, write_answers};
 
@@ -190,7 +190,7 @@ impl Session {
     /// Says what could not be read. The connection is closed then: where the next frame would
     /// begin is unknown.
     async fn complain(&self, text: String, turn: OwnedSemaphorePermit) {
-        self.control.counters.malformed_frame();
+        self.control.counters.malformed_frames.one();
         if self.control.complaints.due(Instant::now()) {
             tracing::warn!(uid = self.peer.uid, "closed a connection: {text}");
         }
@@ -205,16 +205,17 @@ async fn answer(control: &Control, peer: Peer, request: Request, received: Insta
     let limit = rules.listen.request_timeout;
     let wish = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
     let deadline = received + wish.map_or(limit, |wish| wish.min(limit));
-    let case = Case { control, peer, deadline };
+    let case = Case { control, peer, received, deadline };
     let reply = match request.call {
         Call::Authenticate(query, password) => {
             Reply::Verdict(case.authenticate(&rules, &query, &password).await)
         }
-        Call::Lookup(query) => {
-            let road = pin!(rules.realms.lookup(&query, deadline));
-            Reply::Verdict(case.decide(&query, rules.access.lookup.as_ref(), road).await)
-        }
-        Call::Status if peer.admin => control.status(received),
+        Call::Lookup(query) => Reply::Verdict(case.lookup(&rules, &query).await),
+        Call::Metrics { skip } => match refusal(peer, rules.access.metrics.as_ref()) {
+            Some(refusal) if !peer.admin => Reply::Verdict(Verdict::Forbidden(refusal)),
+            _ => control.metrics(skip, received),
+        },
+        Call::Status if peer.admin => Reply::Status(Box::new(control.status(received))),
         Call::Reload if peer.admin => control.reload().await,
         Call::Flush { realm, user } if peer.admin => {
             control.flush(realm.as_deref(), user.as_deref())
@@ -235,6 +236,8 @@ pub struct Case<'a> {
     pub control: &'a Control,
     /// Who asks.
     pub peer: Peer,
+    /// Since when.
+    pub received: Instant,
     /// Until when.
     pub deadline: Instant,
 }
@@ -242,27 +245,42 @@ pub struct Case<'a> {
 impl Case<'_> {
     /// Is this the user's password?
     pub async fn authenticate(&self, rules: &Rules, query: &Query, password: &Password) -> Verdict {
-        let road = pin!(rules.realms.authenticate(query, password, self.deadline));
-        self.decide(query, rules.access.authenticate.as_ref(), road).await
+        let mut notes = Notes::default();
+        let verdict = {
+            let road = pin!(rules.realms.authenticate(query, password, &mut notes, self.deadline));
+            self.decide(rules.access.authenticate.as_ref(), road).await
+        };
+        self.tell(query, &notes, &verdict);
+        verdict
+    }
+
+    /// Who is this user?
+    async fn lookup(&self, rules: &Rules, query: &Query) -> Verdict {
+        let mut notes = Notes::default();
+        let verdict = {
+            let road = pin!(rules.realms.lookup(query, &mut notes, self.deadline));
+            self.decide(rules.access.lookup.as_ref(), road).await
+        };
+        self.tell(query, &notes, &verdict);
+        verdict
     }
 
     /// Takes the road, if this peer may and there is time.
-    async fn decide(
-        &self,
-        query: &Query,
-        listed: Option<&Peers>,
-        road: impl Future<Output = Verdict>,
-    ) -> Verdict {
-        let verdict = if let Some(refusal) = refusal(self.peer, listed) {
+    async fn decide(&self, listed: Option<&Peers>, road: impl Future<Output = Verdict>) -> Verdict {
+        if let Some(refusal) = refusal(self.peer, listed) {
             Verdict::Forbidden(refusal)
         } else if self.deadline <= Instant::now() {
             overdue()
         } else {
             timeout_at(self.deadline, road).await.unwrap_or_else(|_| overdue())
-        };
-        self.control.counters.verdict(&verdict);
-        telemetry::decision(query, self.peer.uid, &verdict);
-        verdict
+        }
+    }
+
+    /// Counts and records what was decided.
+    fn tell(&self, query: &Query, notes: &Notes<'_>, verdict: &Verdict) {
+        let took = Instant::now().saturating_duration_since(self.received);
+        notes.tally.unwrap_or(&self.control.counters.elsewhere).answer(verdict, took);
+        telemetry::decision(query, self.peer.uid, verdict);
     }
 }
 

@@ -2,15 +2,18 @@
 //! a request up. Lines beyond what it can take are dropped.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{Format as Layout, FormatEvent, FormatFields, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +38,7 @@ impl Format {
 /// `RUST_LOG` sets the level (`debug`, or `usherd=debug,ldap3=info`); without it, `level`.
 pub fn begin(format: Format, level: Level) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+    let _ = LOST.set(writer.error_counter());
     let filter = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter =
         filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::from_level(level)));
@@ -50,6 +54,11 @@ pub fn begin(format: Format, level: Level) -> WorkerGuard {
         }
     };
     guard
+}
+
+/// Lines that were lost so far.
+pub(super) fn lost() -> u64 {
+    LOST.get().map_or(0, |lost| u64::try_from(lost.dropped_lines()).unwrap_or(u64::MAX))
 }
 
 /// Lines with a priority in front.

@@ -79,6 +79,14 @@ impl Endpoint {
         }
     }
 
+    /// When the certificate that was shown last expires, in seconds since 1970.
+    pub(super) fn certificate_expires(&self) -> Option<u64> {
+        match &self.security {
+            Secured::Plain => None,
+            Secured::Ldaps(tls) | Secured::StartTls(tls) => tls.certificate_expires(),
+        }
+    }
+
     /// A new connection behind its guard, secured as it is asked for.
     pub(super) async fn connect(&self) -> Result<(Guard, StdUnixStream), Failure> {
         let guarded = match self.link().await? {

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use usher_protocol::{HostState, HostStatus};
+use tokio::time::Instant;
+use usher_protocol::HostState;
 
 use super::Failure;
+use crate::telemetry::Host;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// Service is back this long after a host is.
@@ -17,27 +19,36 @@ const ACCOUNT_RETRY: Duration = Duration::from_secs(30);
 /// The state of one host.
 pub(super) struct Health {
     realm: String,
-    url: String,
+    url: Host,
     state: watch::Sender<State>,
     suspicion: Notify,
 }
 
 struct State {
     now: HostState,
+    since: Instant,
+    /// Times that it was left alone.
+    falls: u64,
     failures: u32,
     retry: Duration,
     last_error: Option<String>,
 }
 
 impl Health {
-    pub(super) fn new(realm: &str, url: String) -> Self {
-        let state =
-            State { now: HostState::Untried, failures: 0, retry: FIRST_RETRY, last_error: None };
+    pub(super) fn new(realm: &str, url: &str) -> Self {
+        let state = State {
+            now: HostState::Untried,
+            since: Instant::now(),
+            falls: 0,
+            failures: 0,
+            retry: FIRST_RETRY,
+            last_error: None,
+        };
         let (state, _) = watch::channel(state);
-        Self { realm: realm.to_owned(), url, state, suspicion: Notify::new() }
+        Self { realm: realm.to_owned(), url: url.into(), state, suspicion: Notify::new() }
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &Host {
         &self.url
     }
 
@@ -58,14 +69,14 @@ impl Health {
     /// The host serves.
     pub(super) fn succeeded(&self) {
         if self.enter(HostState::Up) != HostState::Up {
-            tracing::info!(realm = self.realm, host = self.url, "the host answers");
+            tracing::info!(realm = self.realm, host = &*self.url, "the host answers");
         }
     }
 
     /// The host answers again; whether it goes on to is not known yet.
     pub(super) fn proving(&self) {
         if self.enter(HostState::Proving) == HostState::Down {
-            tracing::info!(realm = self.realm, host = self.url, "the host answers again");
+            tracing::info!(realm = self.realm, host = &*self.url, "the host answers again");
         }
     }
 
@@ -75,7 +86,10 @@ impl Health {
         let mut news = false;
         self.state.send_modify(|state| {
             news = state.now != HostState::Down || state.last_error.as_deref() != Some(text);
-            state.now = HostState::Down;
+            if state.now != HostState::Down {
+                state.falls += 1;
+            }
+            state.turn(HostState::Down);
             state.retry = match failure {
                 Failure::Account(_) => ACCOUNT_RETRY,
                 _ => LAST_RETRY.min(FIRST_RETRY * 2_u32.saturating_pow(state.failures.min(8))),
@@ -84,7 +98,11 @@ impl Health {
             state.last_error = Some(text.to_owned());
         });
         if news {
-            tracing::error!(realm = self.realm, host = self.url, "the host is left alone: {text}");
+            tracing::error!(
+                realm = self.realm,
+                host = &*self.url,
+                "the host is left alone: {text}"
+            );
         }
     }
 
@@ -104,28 +122,33 @@ impl Health {
         let _ = state.wait_for(|state| state.now == HostState::Down).await;
     }
 
-    pub(super) fn status(&self, search_lanes: usize, bind_lanes: usize) -> HostStatus {
+    /// The state, since when, how often the host was left alone, and the last error.
+    pub(super) fn report(&self) -> (HostState, Instant, u64, Option<String>) {
         let state = self.state.borrow();
-        HostStatus {
-            url: self.url.clone(),
-            state: state.now,
-            search_lanes: u32::try_from(search_lanes).unwrap_or(u32::MAX),
-            bind_lanes: u32::try_from(bind_lanes).unwrap_or(u32::MAX),
-            last_error: state.last_error.clone(),
-        }
+        (state.now, state.since, state.falls, state.last_error.clone())
     }
 
     /// The state before.
     fn enter(&self, now: HostState) -> HostState {
         let mut before = now;
         self.state.send_if_modified(|state| {
-            before = std::mem::replace(&mut state.now, now);
+            before = state.turn(now);
             if now == HostState::Up {
                 state.failures = 0;
             }
             before != now
         });
         before
+    }
+}
+
+impl State {
+    /// The state before.
+    fn turn(&mut self, now: HostState) -> HostState {
+        if self.now != now {
+            self.since = Instant::now();
+        }
+        std::mem::replace(&mut self.now, now)
     }
 }
 
@@ -145,7 +168,7 @@ mod tests {
     use crate::directory::ldap::Failure;
 
     fn health() -> Health {
-        Health::new("corp", "ldap://a".to_owned())
+        Health::new("corp", "ldap://a")
     }
 
     fn refused() -> Failure {

@@ -18,6 +18,7 @@ use super::referral::Elsewhere;
 use super::{Failure, policy};
 use crate::config;
 use crate::directory::Verification;
+use crate::telemetry::{Count, Stopwatch};
 
 /// A server and the connections to it.
 pub(super) struct Host {
@@ -32,13 +33,18 @@ pub(super) struct Host {
     pub(super) health: Health,
     /// The other hosts of the realm.
     others: Mutex<Vec<Weak<Host>>>,
+    /// Searches sent here because another host took long, and those answered here first.
+    pub(super) hedges: Count,
+    pub(super) hedges_won: Count,
+    search_time: Stopwatch,
+    bind_time: Stopwatch,
 }
 
 impl Host {
     /// An error for people, where the server's name does not do.
     pub(super) fn new(realm: &str, place: &Place, settings: &config::Ldap) -> Result<Self, String> {
         let endpoint = Endpoint::new(realm, place, &settings.security, Dns::of(settings))?;
-        let health = Health::new(realm, endpoint.url());
+        let health = Health::new(realm, &endpoint.url());
         Ok(Self {
             endpoint,
             account: settings.account.clone(),
@@ -50,6 +56,10 @@ impl Host {
             binds: BindLanes::new(settings.pool.bind_lanes),
             health,
             others: Mutex::default(),
+            hedges: Count::default(),
+            hedges_won: Count::default(),
+            search_time: Stopwatch::default(),
+            bind_time: Stopwatch::default(),
         })
     }
 
@@ -60,6 +70,7 @@ impl Host {
         search: &Search,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
+        let begun = Instant::now();
         let (slot, _turn) = self.searches.turn(deadline).await?;
         let result = match self.search_once(slot, search, deadline).await {
             Err(Failure::Lost(_) | Failure::Slow(_)) => {
@@ -67,6 +78,7 @@ impl Host {
             }
             result => result,
         };
+        self.search_time.took(begun.elapsed());
         self.note(&result);
         result
     }
@@ -100,6 +112,7 @@ impl Host {
         password: &str,
         deadline: Instant,
     ) -> Result<(Verification, Held), Failure> {
+        let begun = Instant::now();
         let turn = self.binds.turn(deadline).await?;
         let lane = self.binds.take();
         let result = match self.bind_once(lane, dn, password, deadline).await {
@@ -110,6 +123,7 @@ impl Host {
             }
             result => result,
         };
+        self.bind_time.took(begun.elapsed());
         self.note(&result);
         let (result, lane) = result?;
         let held = Held::new(Arc::clone(self), lane, turn);
@@ -164,7 +178,27 @@ impl Host {
     }
 
     pub(super) fn status(&self) -> HostStatus {
-        self.health.status(self.searches.open(), self.binds.open())
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (state, since, failures, last_error) = self.health.report();
+        let [searches, binds] = [self.searches.queue().status(), self.binds.queue().status()];
+        HostStatus {
+            url: self.health.url().to_string(),
+            state,
+            state_s: since.elapsed().as_secs(),
+            failures,
+            search_lanes: number(self.searches.open()),
+            bind_lanes: number(self.binds.open()),
+            searching: number(self.searches.in_use()),
+            binding: number(self.binds.in_use()),
+            waiting: u32::try_from(searches.0 + binds.0).unwrap_or(u32::MAX),
+            waits: searches.1 + binds.1,
+            hedges: self.hedges.now(),
+            hedges_won: self.hedges_won.now(),
+            search_time: self.search_time.now(),
+            bind_time: self.bind_time.now(),
+            certificate_expires: self.endpoint.certificate_expires(),
+            last_error,
+        }
     }
 
     /// A connection, not bound yet.

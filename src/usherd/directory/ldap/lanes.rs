@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{
+    AcquireError, Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit,
+};
 use tokio::time::{Instant, timeout_at};
 
 use super::Failure;
 use super::connection::Connection;
+use crate::telemetry::{Count, Level};
 
 /// slapd closes an anonymous connection with 100 operations pending; fewer keep answers quick.
 const MAX_IN_FLIGHT: usize = 32;
@@ -60,6 +63,7 @@ impl Deref for Lane {
 pub(super) struct SearchLanes {
     slots: Vec<Slot>,
     next: AtomicUsize,
+    queue: Queue,
 }
 
 /// A place for a search lane. The lock is held across the opening of its connection, so that
@@ -72,7 +76,8 @@ pub(super) struct Slot {
 impl SearchLanes {
     pub(super) fn new(count: usize) -> Self {
         let slot = |_| Slot { lane: AsyncMutex::new(None), turns: Semaphore::new(MAX_IN_FLIGHT) };
-        Self { slots: (0..count).map(slot).collect(), next: AtomicUsize::new(0) }
+        let slots = (0..count).map(slot).collect();
+        Self { slots, next: AtomicUsize::new(0), queue: Queue::default() }
     }
 
     /// The slot whose turn it is, with room for one more search.
@@ -83,12 +88,24 @@ impl SearchLanes {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let place = next.checked_rem(self.slots.len());
         let slot = place.and_then(|place| self.slots.get(place)).ok_or(Failure::Busy)?;
-        let turn = in_time(deadline, slot.turns.acquire()).await?.map_err(|_| Failure::Busy)?;
+        let turn = match slot.turns.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => self.queue.wait(deadline, slot.turns.acquire()).await?,
+        };
         Ok((slot, turn))
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// Searches under way.
+    pub(super) fn in_use(&self) -> usize {
+        self.slots.iter().map(|slot| MAX_IN_FLIGHT - slot.turns.available_permits()).sum()
+    }
+
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     pub(super) fn open(&self) -> usize {
@@ -140,17 +157,21 @@ pub(super) struct BindLanes {
     idle: Mutex<Vec<Lane>>,
     turns: Arc<Semaphore>,
     most: usize,
+    queue: Queue,
 }
 
 impl BindLanes {
     pub(super) fn new(most: usize) -> Self {
-        Self { idle: Mutex::default(), turns: Arc::new(Semaphore::new(most)), most }
+        let turns = Arc::new(Semaphore::new(most));
+        Self { idle: Mutex::default(), turns, most, queue: Queue::default() }
     }
 
     /// Room for one more bind; who came first is served first.
     pub(super) async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        in_time(deadline, turn).await?.map_err(|_| Failure::Busy)
+        match Arc::clone(&self.turns).try_acquire_owned() {
+            Ok(turn) => Ok(turn),
+            Err(_) => self.queue.wait(deadline, Arc::clone(&self.turns).acquire_owned()).await,
+        }
     }
 
     /// The lane that was used last: the others may then be idle long enough to be closed.
@@ -171,11 +192,44 @@ impl BindLanes {
 
     /// As many as are idle, and as are in use.
     pub(super) fn open(&self) -> usize {
-        self.idle().len() + self.most.saturating_sub(self.turns.available_permits())
+        self.idle().len() + self.in_use()
+    }
+
+    /// Held by a bind.
+    pub(super) fn in_use(&self) -> usize {
+        self.most.saturating_sub(self.turns.available_permits())
+    }
+
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Lane>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those who wait for a turn.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Level,
+    waits: Count,
+}
+
+impl Queue {
+    async fn wait<T>(
+        &self,
+        deadline: Instant,
+        turn: impl Future<Output = Result<T, AcquireError>>,
+    ) -> Result<T, Failure> {
+        self.waits.one();
+        let _waiting = self.waiting.enter();
+        in_time(deadline, turn).await?.map_err(|_| Failure::Busy)
+    }
+
+    /// How many wait now, and how many had to.
+    pub(super) fn status(&self) -> (u64, u64) {
+        (self.waiting.now(), self.waits.now())
     }
 }
 

@@ -17,6 +17,7 @@ use super::referral::{self, Elsewhere};
 use super::roster::Roster;
 use crate::config;
 use crate::directory::{Unavailable, Verification};
+use crate::telemetry::heard;
 
 /// Hosts, and the keeper of each.
 pub(super) struct Pool {
@@ -44,7 +45,7 @@ impl Pool {
         let search = Arc::new(search);
         let (mut hosts, mut tried) = self.usable(&search.base, deadline).await;
         let mut rivals = FuturesUnordered::new();
-        let mut asked = None;
+        let (mut asked, mut hedged) = (None, None);
         loop {
             if rivals.is_empty() {
                 let Some(host) = hosts.next() else { return Err(tried.unavailable()) };
@@ -54,6 +55,10 @@ impl Pool {
             tokio::select! {
                 Some(searched) = rivals.next() => match searched {
                     Ok((host, Ok(mut answer))) => {
+                        if hedged.is_some_and(|hedged: Arc<Host>| Arc::ptr_eq(&hedged, &host)) {
+                            host.hedges_won.one();
+                        }
+                        heard(host.health.url());
                         let of_host = |said| format!("{}: {said}", host.health.url());
                         answer.referral = answer.referral.map(of_host);
                         return Ok(answer);
@@ -66,7 +71,9 @@ impl Pool {
                         slow.health.suspect();
                     }
                     if let Some(next) = hosts.next() {
+                        next.hedges.one();
                         rivals.push(ask(&next, &search, deadline));
+                        hedged = Some(next);
                     }
                 }
             }
@@ -85,7 +92,10 @@ impl Pool {
         let dn = &referral::dn_of(dn);
         for host in &mut hosts {
             match host.bind(dn, password, deadline).await {
-                Ok(bound) => return Ok(bound),
+                Ok(bound) => {
+                    heard(host.health.url());
+                    return Ok(bound);
+                }
                 Err(failure) => tried.failed(&host, &failure)?,
             }
         }

@@ -178,7 +178,7 @@ impl Finder {
         ] {
             let has = |kept: &Arc<Kept>| other.hosts.iter().any(|it| it.place == kept.place);
             for kept in one.hosts.iter().filter(|kept| kept.place.domain.is_some() && !has(kept)) {
-                tracing::info!(realm, host = kept.host.health.url(), "{news}");
+                tracing::info!(realm, host = &**kept.host.health.url(), "{news}");
             }
         }
         if let Some(problem) = after.problem.as_ref().filter(|_| after.problem != before.problem) {

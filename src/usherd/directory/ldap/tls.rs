@@ -5,6 +5,7 @@ mod verifier;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -25,6 +26,7 @@ use crate::config;
 pub(super) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
+    expires: Arc<AtomicU64>,
 }
 
 impl Tls {
@@ -35,7 +37,8 @@ impl Tls {
         let server = ServerName::try_from(name.to_owned())
             .map_err(|_| format!("{name:?} cannot be the name of a server of TLS"))?;
         let provider = Arc::new(default_provider());
-        let verifier = Verifier::new(realm, name, settings, &provider);
+        let expires = Arc::<AtomicU64>::default();
+        let verifier = Verifier::new(realm, name, settings, &provider, Arc::clone(&expires));
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS cannot be set up: {error}"))?
@@ -49,7 +52,12 @@ impl Tls {
         };
         // A session that is resumed would leave out the certificate, which may have expired.
         config.resumption = Resumption::disabled();
-        Ok(Self { connector: Arc::new(config).into(), name: server })
+        Ok(Self { connector: Arc::new(config).into(), name: server, expires })
+    }
+
+    /// When the certificate that was shown last expires, in seconds since 1970.
+    pub(super) fn certificate_expires(&self) -> Option<u64> {
+        Some(self.expires.load(Ordering::Relaxed)).filter(|expires| *expires > 0)
     }
 
     /// The handshake; an error for people.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use usher_protocol::ShieldStatus;
 
 use crate::config;
+use crate::telemetry::Count;
 use clients::Failures;
 use table::Table;
 use tries::Tries;
@@ -35,6 +36,8 @@ pub(super) struct Shield {
     users: Mutex<Table<Tries>>,
     clients: Mutex<Table<Failures>>,
     keys: RandomState,
+    blocks: Count,
+    known_wrong: Count,
 }
 
 /// How much is allowed.
@@ -93,6 +96,8 @@ impl Shield {
             users: Mutex::new(Table::new(USER_ROWS)),
             clients: Mutex::new(Table::new(CLIENT_ROWS)),
             keys: RandomState::new(),
+            blocks: Count::default(),
+            known_wrong: Count::default(),
         })
     }
 
@@ -102,6 +107,9 @@ impl Shield {
             Some(tries) => tries.gate(guess.tag, &self.limits, now),
             None => Gate::Open,
         };
+        if gate == Gate::Wrong {
+            self.known_wrong.one();
+        }
         match (gate, guess.client.and_then(|client| self.client_shut(client, now))) {
             (Gate::Open, Some(left)) => Gate::Shut(left),
             (gate, _) => gate,
@@ -156,6 +164,8 @@ impl Shield {
         let (count, part) = self.clock(now);
         let most = self.limits.per_client;
         ShieldStatus {
+            blocks: self.blocks.now(),
+            known_wrong: self.known_wrong.now(),
             blocked_users: lock(&self.users)
                 .values()
                 .map(|tries| u64::from(tries.shut(&self.limits, now)))
@@ -201,6 +211,9 @@ impl Shield {
             let tries = users.entry(place.user, |tries| tries.worth(&self.limits, now));
             tries.settle(place.tag, outcome, &self.limits, now)
         };
+        if shut {
+            self.blocks.one();
+        }
         if let Some(client) = place.client
             && matches!(outcome, Outcome::Right | Outcome::Void)
             && let Some(failures) = lock(&self.clients).get(client)

@@ -1,7 +1,7 @@
 //! Whether a server's certificate is good, and whether that matters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -11,6 +11,8 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 use super::problem::words;
 use crate::config::{self, CertificateChecks};
@@ -25,6 +27,8 @@ pub(super) struct Verifier {
     /// What an administrator names is trusted as it is, even where it is not an authority's.
     pinned: Arc<[CertificateDer<'static>]>,
     algorithms: WebPkiSupportedAlgorithms,
+    /// When the certificate that was shown last expires, in seconds since 1970.
+    expires: Arc<AtomicU64>,
     /// Whether the log knows already that a bad certificate was taken.
     told: AtomicBool,
 }
@@ -35,6 +39,7 @@ impl Verifier {
         host: &str,
         settings: &config::Tls,
         provider: &CryptoProvider,
+        expires: Arc<AtomicU64>,
     ) -> Self {
         let authorities = &settings.authorities;
         let mut roots = RootCertStore::empty();
@@ -51,6 +56,7 @@ impl Verifier {
             roots,
             pinned,
             algorithms: provider.signature_verification_algorithms,
+            expires,
             told: AtomicBool::new(false),
         }
     }
@@ -100,6 +106,13 @@ impl Verifier {
     }
 }
 
+/// RFC 5280 4.1.2.5. What cannot be read is refused elsewhere.
+fn expiry(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let expires = certificate.tbs_certificate().validity().not_after.to_unix_duration();
+    Some(expires.as_secs())
+}
+
 fn is_untimely(problem: &CertificateError) -> bool {
     matches!(
         problem,
@@ -119,6 +132,7 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        self.expires.store(expiry(end_entity).unwrap_or_default(), Ordering::Relaxed);
         self.conclude(|| self.examine(end_entity, intermediates, server_name, now))
             .map(|()| ServerCertVerified::assertion())
     }

@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+use usher_protocol::Histogram;
+
+use super::Count;
+
+/// Notes how long something takes, in classes of time; nobody waits to note.
+#[derive(Debug, Default)]
+pub struct Stopwatch {
+    sum_us: Count,
+    counts: [Count; Histogram::CLASSES],
+}
+
+impl Stopwatch {
+    /// It took so long.
+    pub fn took(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        // A time between two microseconds is beyond the lower.
+        let beyond = u64::from(!time.as_nanos().is_multiple_of(1_000));
+        let class =
+            Histogram::BOUNDS_US.partition_point(|bound| *bound < micros.saturating_add(beyond));
+        if let Some(count) = self.counts.get(class) {
+            count.one();
+        }
+        self.sum_us.many(micros);
+    }
+
+    /// What was noted so far.
+    pub fn now(&self) -> Histogram {
+        let counts = self.counts.each_ref().map(Count::now);
+        Histogram { sum_us: self.sum_us.now(), counts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Stopwatch;
+
+    #[test]
+    fn a_time_is_noted_in_the_first_class_that_holds_it() {
+        let watch = Stopwatch::default();
+        for nanos in [0, 10_000, 10_001, 25_000, 5_000_000_000, 5_000_000_001] {
+            watch.took(Duration::from_nanos(nanos));
+        }
+        let noted = watch.now();
+        assert_eq!(noted.counts[..2], [2, 2]);
+        assert_eq!(noted.counts[17..], [1, 1]);
+        assert_eq!(noted.sum_us, 10_000_045);
+    }
+}
