@@ -42,6 +42,7 @@ test:
 bench:
 	$(CARGO) bench -p usherd --bench usherd
 	$(CARGO) bench -p usher-tests --bench directory
+	$(CARGO) bench -p usher-tests --bench refusal
 	tests/prerequisites bench
 	$(CARGO) bench -p usher-tests --bench httpd
 	$(CARGO) bench -p usher-tests --bench http

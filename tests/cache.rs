@@ -1,12 +1,14 @@
 //! What the daemon remembers: it asks the directory once, and tells what it knew when nobody
 //! answers.
 
+use std::path::PathBuf;
+
 use usher_protocol::{Call, Verdict};
 
 use crate::support::daemon::{Daemon, LISTEN, LOCAL};
 use crate::support::slapd::Slapd;
-use crate::support::until_true;
 use crate::support::wire::{Wire, authenticate, verdict};
+use crate::support::{text_of, until_true};
 
 const ALICE: &str = "uid=alice,ou=people,dc=example,dc=com";
 
@@ -172,4 +174,18 @@ fn a_reload_empties_only_the_realms_that_mean_something_else() {
     let reply = daemon.lookup("alice");
     assert_eq!(reply.json["source"], "directory");
     assert_eq!(reply.metadata("X_REMOTE_FIRSTNAME"), Some("Alice Archer"));
+}
+
+#[test]
+fn the_key_of_each_realms_digests_is_locked_in_memory_and_no_core_can_be_left() {
+    let realms = format!("default_realm = \"home\"\n{LOCAL}{}", LOCAL.replace("home", "away"));
+    let daemon = Daemon::start(&realms);
+    let told = |file: &str, line: &str| {
+        let text = text_of(&PathBuf::from(format!("/proc/{}/{file}", daemon.pid())));
+        let found = text.lines().find_map(|text| text.strip_prefix(line));
+        let words: Vec<_> = found.expect(line).split_whitespace().map(str::to_owned).collect();
+        words
+    };
+    assert_eq!(told("status", "VmLck:"), ["8", "kB"]);
+    assert_eq!(told("limits", "Max core file size"), ["0", "0", "bytes"]);
 }

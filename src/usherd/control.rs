@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use usher_protocol::{Reply, Status, frame};
@@ -64,8 +64,8 @@ impl Control {
     }
 
     /// The configuration in force.
-    pub fn rules(&self) -> Arc<Rules> {
-        self.rules.load_full()
+    pub fn rules(&self) -> Guard<Arc<Rules>> {
+        self.rules.load()
     }
 
     /// Puts another configuration in force.

@@ -6,12 +6,12 @@
 //! directory is asked. What is past its time is kept for when no host answers.
 
 mod bounded;
+mod name;
 mod shard;
 mod verifier;
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ pub use bounded::allocated;
 pub use verifier::{Digest, Digester};
 
 use crate::config;
+use name::{Name, Names};
 use shard::Shard;
 
 /// More than threads, so that they hardly ever wait for each other.
@@ -30,8 +31,8 @@ const SHARD_BYTES: usize = 1 << 20;
 /// A refresh that failed is tried again no sooner.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What can be remembered of somebody.
-pub trait Identity {
+/// What can be remembered of somebody. A clone shares what is on the heap.
+pub trait Identity: Clone {
     /// Heap bytes in use beside the value itself, as [`allocated`] counts them.
     fn heap_bytes(&self) -> usize;
     /// Whether the password of the one is that of the other.
@@ -43,7 +44,7 @@ pub struct Cache<T> {
     times: Times,
     max_bytes: usize,
     shards: Box<[Mutex<Shard<T>>]>,
-    choice: RandomState,
+    names: Names,
     flushes: AtomicU64,
 }
 
@@ -66,7 +67,7 @@ pub enum Who<T> {
     /// A user.
     Fresh {
         /// What the directory said.
-        identity: Arc<T>,
+        identity: T,
         /// When.
         since: Instant,
         /// Whether the directory should be asked again, without waiting for it.
@@ -75,7 +76,7 @@ pub enum Who<T> {
     /// A user, for when no host answers.
     Stale {
         /// What the directory said.
-        identity: Arc<T>,
+        identity: T,
         /// When.
         since: Instant,
     },
@@ -104,15 +105,18 @@ pub struct Asked(u64);
 
 impl<T: Identity> Cache<T> {
     /// Empty.
-    pub fn new(settings: &config::Cache) -> Self {
+    ///
+    /// # Errors
+    /// If the system has no random bytes.
+    pub fn new(settings: &config::Cache) -> Result<Self, getrandom::Error> {
         let shards = (settings.max_bytes / SHARD_BYTES).clamp(1, MOST_SHARDS);
-        Self {
+        Ok(Self {
             times: Times::new(settings),
             max_bytes: settings.max_bytes,
             shards: (0..shards).map(|_| Mutex::new(Shard::new())).collect(),
-            choice: RandomState::new(),
+            names: Names::new()?,
             flushes: AtomicU64::new(0),
-        }
+        })
     }
 
     /// A question to the directory begins.
@@ -120,35 +124,36 @@ impl<T: Identity> Cache<T> {
         Asked(self.flushes.load(Ordering::Acquire))
     }
 
-    /// Who the name is, as far as that is known.
-    pub fn identity(&self, name: &str, now: Instant) -> Who<T> {
-        self.shard(name).map_or(Who::Unknown, |mut shard| shard.identity(name, &self.times, now))
+    /// Who the name is and, where one was given, what is known of the password.
+    pub fn recall(&self, name: &str, digest: Option<&Digest>, now: Instant) -> (Who<T>, Memory) {
+        match self.shard(name) {
+            Some((mut shard, name)) => shard.recall(name, digest, &self.times, now),
+            None => (Who::Unknown, Memory::Unknown),
+        }
     }
 
-    /// What is known of a password of this name.
+    /// Who the name is by now: who asks again is not counted again.
+    pub fn look(&self, name: &str, now: Instant) -> Who<T> {
+        self.shard(name).map_or(Who::Unknown, |(mut shard, name)| shard.who(name, &self.times, now))
+    }
+
+    /// What is known of a password of this name by now: who asks again is not counted again.
     pub fn password(&self, name: &str, digest: &Digest, now: Instant) -> Memory {
-        self.shard(name)
-            .map_or(Memory::Unknown, |mut shard| shard.password(name, digest, &self.times, now))
-    }
-
-    /// Whether a password of this name is known to be right. This is not yet a question, and is
-    /// not counted as one.
-    pub fn is_right(&self, name: &str, digest: &Digest, now: Instant) -> bool {
-        self.shard(name).is_some_and(|mut shard| {
-            matches!(shard.remember(name, digest, &self.times, now), Memory::Right(_))
+        self.shard(name).map_or(Memory::Unknown, |(mut shard, name)| {
+            shard.password(name, digest, &self.times, now)
         })
     }
 
     /// The directory said who the name is.
-    pub fn learn_identity(&self, name: &str, identity: &Arc<T>, asked: Asked, now: Instant) {
-        self.learn(name, asked, now, |shard| {
+    pub fn learn_identity(&self, name: &str, identity: &T, asked: Asked, now: Instant) {
+        self.learn(name, asked, now, |shard, name| {
             shard.learn_identity(name, identity, &self.times, now);
         });
     }
 
     /// The directory said that nobody has this name.
     pub fn learn_nobody(&self, name: &str, asked: Asked, now: Instant) {
-        self.learn(name, asked, now, |shard| shard.learn_nobody(name, now));
+        self.learn(name, asked, now, |shard, name| shard.learn_nobody(name, now));
     }
 
     /// The directory accepted or refused a password of this identity.
@@ -160,7 +165,7 @@ impl<T: Identity> Cache<T> {
         asked: Asked,
         now: Instant,
     ) {
-        self.learn(name, asked, now, |shard| {
+        self.learn(name, asked, now, |shard, name| {
             shard.learn_password(name, identity, said, &self.times, now);
         });
     }
@@ -169,7 +174,7 @@ impl<T: Identity> Cache<T> {
     pub fn forget(&self, name: &str) -> bool {
         // Before the lock is taken: whoever learns after this sees that it was too early.
         self.flushes.fetch_add(1, Ordering::AcqRel);
-        self.shard(name).is_some_and(|mut shard| shard.forget(name))
+        self.shard(name).is_some_and(|(mut shard, name)| shard.forget(name))
     }
 
     /// Forgets everything; how many names that were.
@@ -195,20 +200,26 @@ impl<T: Identity> Cache<T> {
         })
     }
 
-    fn learn(&self, name: &str, asked: Asked, now: Instant, fact: impl FnOnce(&mut Shard<T>)) {
-        if let Some(mut shard) = self.shard(name)
+    fn learn(
+        &self,
+        name: &str,
+        asked: Asked,
+        now: Instant,
+        fact: impl FnOnce(&mut Shard<T>, Name),
+    ) {
+        if let Some((mut shard, name)) = self.shard(name)
             && asked == self.asking()
         {
-            fact(&mut shard);
+            fact(&mut shard, name);
             shard.shrink(self.max_bytes / self.shards.len(), &self.times, now);
         }
     }
 
-    /// There always is one.
-    fn shard(&self, name: &str) -> Option<MutexGuard<'_, Shard<T>>> {
-        let count = u64::try_from(self.shards.len()).unwrap_or(1);
-        let place = usize::try_from(self.choice.hash_one(name) % count).unwrap_or_default();
-        self.shards.get(place).map(lock)
+    /// The name and its part of the names; there always is one.
+    fn shard(&self, name: &str) -> Option<(MutexGuard<'_, Shard<T>>, Name)> {
+        let name = self.names.of(name);
+        let shard = self.shards.get(name.part(self.shards.len()))?;
+        Some((lock(shard), name))
     }
 }
 

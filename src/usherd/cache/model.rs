@@ -1,7 +1,6 @@
 //! The cache does as a simple model does, whatever happens in which order.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -117,7 +116,7 @@ fn take(cache: &Cache<Person>, digester: &Digester, step: &Step, now: Instant) {
     match *step {
         Step::Pass(_) => {}
         Step::Identity { name, entry } => {
-            let person = Arc::new(Person(ENTRIES[entry], 0));
+            let person = Person(ENTRIES[entry], 0);
             cache.learn_identity(NAMES[name], &person, asked, now);
         }
         Step::Nobody { name } => cache.learn_nobody(NAMES[name], asked, now),
@@ -137,7 +136,8 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..60),
         max_bytes in prop_oneof![Just(1_usize << 20), Just(64 << 20)],
     ) {
-        let cache = Cache::new(&crate::config::Cache { max_bytes, ..settings() });
+        let cache =
+            Cache::new(&crate::config::Cache { max_bytes, ..settings() }).expect("random");
         let digester = Digester::new().expect("random");
         let (mut model, mut now) = (Model::default(), Instant::now());
         for step in &steps {
@@ -158,9 +158,11 @@ proptest! {
                 prop_assert_eq!(who, expected, "{} after {:?}", text, step);
                 for (number, password) in PASSWORDS.iter().enumerate() {
                     let digest = digester.digest(text, &Password::from(*password));
-                    let memory = cache.password(text, &digest, now);
                     let expected = model.password(name, number, now);
+                    let memory = cache.password(text, &digest, now);
                     prop_assert_eq!(memory, expected, "{} {}", text, password);
+                    let (_, recalled) = cache.recall(text, Some(&digest), now);
+                    prop_assert_eq!(recalled, expected, "{} {}", text, password);
                 }
             }
         }
@@ -171,12 +173,13 @@ proptest! {
         people in proptest::collection::vec((0..50_usize, 0..2000_usize, any::<bool>()), 1..300),
         max_bytes in 4096..100_000_usize,
     ) {
-        let cache = Cache::new(&crate::config::Cache { max_bytes, ..settings() });
+        let cache =
+            Cache::new(&crate::config::Cache { max_bytes, ..settings() }).expect("random");
         let now = Instant::now();
         for (name, bytes, exists) in people {
             let name = format!("user{name}");
             if exists {
-                let person = Arc::new(Person("one", bytes));
+                let person = Person("one", bytes);
                 cache.learn_identity(&name, &person, cache.asking(), now);
             } else {
                 cache.learn_nobody(&name, cache.asking(), now);

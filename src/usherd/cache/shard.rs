@@ -1,17 +1,15 @@
 //! A part of the names and what is known of them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::bounded::{Bounded, allocated};
+use super::bounded::Bounded;
+use super::name::Name;
 use super::{Digest, Identity, Memory, RETRY, Times, Who};
 
 /// The part of the bytes that names of nobody may take, so that they never push a user out.
 const NOBODY_PART: usize = 16;
-/// The counters in front of what an `Arc` holds.
-const COUNTERS: usize = 2 * size_of::<usize>();
 
 pub(super) struct Shard<T> {
     known: Bounded<Known<T>>,
@@ -22,7 +20,7 @@ pub(super) struct Shard<T> {
 }
 
 struct Known<T> {
-    identity: Arc<T>,
+    identity: T,
     since: Instant,
     /// When it is to be read again, if it is in use.
     refresh: Option<Instant>,
@@ -34,62 +32,55 @@ impl<T: Identity> Shard<T> {
         Self { known: Bounded::new(), nobody: Bounded::new(), hits: 0, misses: 0, evictions: 0 }
     }
 
-    pub(super) fn identity(&mut self, name: &str, times: &Times, now: Instant) -> Who<T> {
-        let who = match (self.known.get(name), self.nobody.get(name)) {
-            (Some(known), _) => known.who(times, now),
-            (None, Some(since)) if within(times.negative_ttl, *since, now) => Who::Nobody,
-            (None, _) => Who::Unknown,
+    /// Who the name is and, where one was given, whether the password is right.
+    pub(super) fn recall(
+        &mut self,
+        name: Name,
+        digest: Option<&Digest>,
+        times: &Times,
+        now: Instant,
+    ) -> (Who<T>, Memory) {
+        let (who, memory) = match self.known.get(name) {
+            Some(known) => {
+                let memory = digest.map_or(Memory::Unknown, |it| known.memory(it, times, now));
+                (known.who(times, now), memory)
+            }
+            None => (self.nobody(name, times, now), Memory::Unknown),
         };
         self.count(matches!(who, Who::Fresh { .. } | Who::Nobody));
-        who
+        if digest.is_some() {
+            self.count(matches!(memory, Memory::Right(_)));
+        }
+        (who, memory)
+    }
+
+    pub(super) fn who(&mut self, name: Name, times: &Times, now: Instant) -> Who<T> {
+        match self.known.get(name) {
+            Some(known) => known.who(times, now),
+            None => self.nobody(name, times, now),
+        }
     }
 
     pub(super) fn password(
         &mut self,
-        name: &str,
+        name: Name,
         digest: &Digest,
         times: &Times,
         now: Instant,
     ) -> Memory {
-        let memory = self.remember(name, digest, times, now);
-        self.count(matches!(memory, Memory::Right(_)));
-        memory
+        self.known.get(name).map_or(Memory::Unknown, |known| known.memory(digest, times, now))
     }
 
-    pub(super) fn remember(
-        &mut self,
-        name: &str,
-        digest: &Digest,
-        times: &Times,
-        now: Instant,
-    ) -> Memory {
-        match self.known(name, times, now).and_then(|known| known.right.as_ref()) {
-            Some((right, since)) if right == digest => match *since {
-                since if within(times.ttl, since, now) => Memory::Right(since),
-                since if within(times.accepted, since, now) => Memory::Offline(since),
-                _ => Memory::Unknown,
-            },
-            _ => Memory::Unknown,
-        }
-    }
-
-    pub(super) fn learn_identity(
-        &mut self,
-        name: &str,
-        identity: &Arc<T>,
-        times: &Times,
-        now: Instant,
-    ) {
+    pub(super) fn learn_identity(&mut self, name: Name, identity: &T, times: &Times, now: Instant) {
         self.nobody.remove(name);
         let old = self.known.remove(name).filter(|old| old.is_of_use(times, now));
         let right = old.filter(|old| old.identity.is_same_as(identity)).and_then(|old| old.right);
-        let elsewhere = allocated(COUNTERS + size_of::<T>()) + identity.heap_bytes();
         let refresh = times.refresh.map(|after| now + after);
-        let known = Known { identity: Arc::clone(identity), since: now, refresh, right };
-        self.known.insert(name, known, elsewhere);
+        let known = Known { identity: identity.clone(), since: now, refresh, right };
+        self.known.insert(name, known, identity.heap_bytes());
     }
 
-    pub(super) fn learn_nobody(&mut self, name: &str, now: Instant) {
+    pub(super) fn learn_nobody(&mut self, name: Name, now: Instant) {
         self.known.remove(name);
         self.nobody.insert(name, now, 0);
     }
@@ -97,13 +88,13 @@ impl<T: Identity> Shard<T> {
     /// Of a user who is not known any more, or is somebody else meanwhile, nothing is learned.
     pub(super) fn learn_password(
         &mut self,
-        name: &str,
+        name: Name,
         identity: &T,
         (digest, right): (Digest, bool),
         times: &Times,
         now: Instant,
     ) {
-        let known = self.known(name, times, now);
+        let known = self.known.get(name).filter(|known| known.is_of_use(times, now));
         let Some(known) = known.filter(|known| known.identity.is_same_as(identity)) else {
             return;
         };
@@ -114,7 +105,7 @@ impl<T: Identity> Shard<T> {
         }
     }
 
-    pub(super) fn forget(&mut self, name: &str) -> bool {
+    pub(super) fn forget(&mut self, name: Name) -> bool {
         self.known.remove(name).is_some() | self.nobody.remove(name).is_some()
     }
 
@@ -152,9 +143,11 @@ impl<T: Identity> Shard<T> {
         self.misses
     }
 
-    /// Whoever is past all service is as good as not there.
-    fn known(&mut self, name: &str, times: &Times, now: Instant) -> Option<&mut Known<T>> {
-        self.known.get(name).filter(|known| known.is_of_use(times, now))
+    fn nobody(&mut self, name: Name, times: &Times, now: Instant) -> Who<T> {
+        match self.nobody.get(name) {
+            Some(since) if within(times.negative_ttl, *since, now) => Who::Nobody,
+            _ => Who::Unknown,
+        }
     }
 
     fn count(&mut self, hit: bool) {
@@ -163,19 +156,32 @@ impl<T: Identity> Shard<T> {
     }
 }
 
-impl<T> Known<T> {
+impl<T: Clone> Known<T> {
     fn who(&mut self, times: &Times, now: Instant) -> Who<T> {
-        let (identity, since) = (Arc::clone(&self.identity), self.since);
-        if within(times.ttl, since, now) {
-            let refresh = self.refresh.is_some_and(|due| due <= now);
-            if refresh {
-                self.refresh = Some(now + RETRY);
+        let since = self.since;
+        let told = self.is_of_use(times, now).then(|| self.identity.clone());
+        match told {
+            Some(identity) if within(times.ttl, since, now) => {
+                let refresh = self.refresh.is_some_and(|due| due <= now);
+                if refresh {
+                    self.refresh = Some(now + RETRY);
+                }
+                Who::Fresh { identity, since, refresh }
             }
-            Who::Fresh { identity, since, refresh }
-        } else if within(times.served, since, now) {
-            Who::Stale { identity, since }
-        } else {
-            Who::Unknown
+            Some(identity) => Who::Stale { identity, since },
+            None => Who::Unknown,
+        }
+    }
+
+    /// Whoever is past all service is as good as not there, with their password.
+    fn memory(&self, digest: &Digest, times: &Times, now: Instant) -> Memory {
+        match &self.right {
+            Some((right, since)) if self.is_of_use(times, now) && right == digest => match *since {
+                since if within(times.ttl, since, now) => Memory::Right(since),
+                since if within(times.accepted, since, now) => Memory::Offline(since),
+                _ => Memory::Unknown,
+            },
+            _ => Memory::Unknown,
         }
     }
 

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +11,7 @@ pub(super) const NEGATIVE_TTL: Duration = Duration::from_secs(30);
 pub(super) const STALE: Duration = Duration::from_secs(3600);
 pub(super) const OFFLINE: Duration = Duration::from_secs(60);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Person(pub(super) &'static str, pub(super) usize);
 
 impl Identity for Person {
@@ -36,14 +35,14 @@ pub(super) fn settings() -> config::Cache {
 }
 
 fn cache(max_bytes: usize) -> Cache<Person> {
-    Cache::new(&config::Cache { max_bytes, ..settings() })
+    Cache::new(&config::Cache { max_bytes, ..settings() }).expect("random")
 }
 
-fn person(name: &'static str, bytes: usize) -> Arc<Person> {
-    Arc::new(Person(name, bytes))
+fn person(name: &'static str, bytes: usize) -> Person {
+    Person(name, bytes)
 }
 
-fn alice() -> Arc<Person> {
+fn alice() -> Person {
     person("alice", 0)
 }
 
@@ -53,7 +52,7 @@ fn digests<const N: usize>(passwords: [&str; N]) -> [Digest; N] {
 }
 
 impl Cache<Person> {
-    fn is(&self, name: &str, identity: &Arc<Person>, now: Instant) {
+    fn is(&self, name: &str, identity: &Person, now: Instant) {
         self.learn_identity(name, identity, self.asking(), now);
     }
 
@@ -63,6 +62,10 @@ impl Cache<Person> {
 
     fn accepts(&self, digest: &Digest, right: bool, now: Instant) {
         self.learn_password("alice", &alice(), (digest.clone(), right), self.asking(), now);
+    }
+
+    pub(super) fn identity(&self, name: &str, now: Instant) -> Who<Person> {
+        self.recall(name, None, now).0
     }
 
     fn knows(&self, name: &str, now: Instant) -> bool {
@@ -186,6 +189,19 @@ fn bytes_are_bounded_and_the_least_recently_used_goes() {
     assert!(cache.knows("first", now));
     assert!(!cache.knows("second", now));
     assert!(cache.status().bytes <= 10_000);
+}
+
+#[test]
+fn whoever_is_asked_for_now_and_then_stays_while_thousands_come_and_go() {
+    let (cache, now) = (cache(100_000), Instant::now());
+    let regulars: Vec<String> = (0..50).map(|number| format!("regular{number}")).collect();
+    regulars.iter().for_each(|name| cache.is(name, &alice(), now));
+    for stranger in 0..20_000 {
+        cache.is(&format!("stranger{stranger}"), &alice(), now);
+        let regular = &regulars[stranger % regulars.len()];
+        assert!(cache.knows(regular, now), "{regular} after {stranger}");
+    }
+    assert!(cache.status().bytes <= 100_000);
 }
 
 #[test]

@@ -95,15 +95,15 @@ impl Door {
         if entrance == Entrance::Saslauthd {
             return self.admit_question(stream, peer);
         }
-        let seat = Arc::new(Seat::new(Instant::now()));
+        let seat = Arc::new(Seat::new(Instant::now(), &self.stop));
         // Commands are the administrator's way in when everything else is full.
         if !admin && !self.make_room() {
             return turn_away(&stream);
         }
         let leaving = (!admin).then(|| self.take_seat(id, &seat));
-        let (control, stop) = (Arc::clone(&self.control), self.stop.clone());
+        let control = Arc::clone(&self.control);
         self.sessions.spawn(async move {
-            session::serve(stream, peer, seat, control, stop).await;
+            session::serve(stream, peer, seat, control).await;
             drop(leaving);
         });
     }

@@ -15,10 +15,10 @@ use crate::directory::{Found, Unavailable, Verification};
 use crate::telemetry::{Notes, listening};
 
 /// Who somebody is, and what the directory says of the password.
-pub(super) type Entered = (Known<Arc<Person>>, Known<Option<Warning>>);
+pub(super) type Entered = (Known<Person>, Known<Option<Warning>>);
 
 /// What one bind and the search after it have shown: as [`Entered`], fresh from the directory.
-pub(super) type Seen = (Arc<Person>, Option<Warning>, Instant);
+pub(super) type Seen = (Person, Option<Warning>, Instant);
 
 /// When, whose, which password, and what is wanted beside the realm's own.
 pub(super) type Question = (Asked, String, Digest, Vec<String>);
@@ -47,14 +47,13 @@ impl Realm {
     pub(super) async fn enter(
         self: &Arc<Self>,
         tried: &Try<'_>,
+        (who, memory): (Who<Person>, Memory),
         rules: &[Rule],
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Entered, No> {
         let extra = self.extra(rules);
-        let now = Instant::now();
-        let memory = self.cache.password(tried.name, tried.digest, now);
-        let known = self.known(tried.name, &extra, now);
+        let known = known(who, &extra);
         if let (Memory::Right(since), Some(person)) = (memory, &known)
             && person.source == Source::Cache
         {
@@ -90,16 +89,6 @@ impl Realm {
             }
             (Err(no), _, _) => Err(no),
         }
-    }
-
-    /// Who that is, if all that is wanted is known.
-    fn known(&self, name: &str, extra: &[String], now: Instant) -> Option<Known<Arc<Person>>> {
-        let (fact, source, since) = match self.cache.identity(name, now) {
-            Who::Fresh { identity, since, .. } => (identity, Source::Cache, since),
-            Who::Stale { identity, since } => (identity, Source::Stale, since),
-            Who::Nobody | Who::Unknown => return None,
-        };
-        fact.covers(extra).then_some(Known { fact, source, since })
     }
 
     /// Asks the directory if the shield lets it, and remembers what it said.
@@ -143,7 +132,7 @@ impl Realm {
             Found::Nobody => Err(No::BadCredentials(WRONG)),
             Found::Several => Err(No::Ambiguous),
             Found::One(entry) => {
-                let person = Arc::new(Person::new(&entry, &extra));
+                let person = Person::new(&entry, &extra);
                 self.cache.learn_identity(&name, &person, asked, now);
                 if let Verification::Right(_) = verification {
                     self.cache.learn_password(&name, &person, (digest, true), asked, now);
@@ -152,4 +141,14 @@ impl Realm {
             }
         }
     }
+}
+
+/// Who that is, if all that is wanted is known.
+fn known(who: Who<Person>, extra: &[String]) -> Option<Known<Person>> {
+    let (fact, source, since) = match who {
+        Who::Fresh { identity, since, .. } => (identity, Source::Cache, since),
+        Who::Stale { identity, since } => (identity, Source::Stale, since),
+        Who::Nobody | Who::Unknown => return None,
+    };
+    fact.covers(extra).then_some(Known { fact, source, since })
 }

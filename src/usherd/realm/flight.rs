@@ -100,9 +100,13 @@ fn lock<K, V>(
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
 
     use futures_util::future::join_all;
-    use tokio::sync::Notify;
+    use futures_util::poll;
+    use proptest::prelude::*;
+    use tokio::sync::{Notify, oneshot};
+    use tokio::time::timeout;
 
     use super::Flight;
 
@@ -131,12 +135,28 @@ mod tests {
             }
         };
         let mut first = Box::pin(flight.join("alice", work(Arc::clone(&go))));
-        assert!(futures_util::poll!(&mut first).is_pending());
+        assert!(poll!(&mut first).is_pending());
         let mut second = Box::pin(flight.join("alice", work(Arc::clone(&go))));
-        assert!(futures_util::poll!(&mut second).is_pending());
+        assert!(poll!(&mut second).is_pending());
         drop(first);
         go.notify_one();
         assert_eq!(second.await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_first_asker_whose_time_is_up_strands_nobody() {
+        let (flight, go) = (Flight::new(), Arc::new(Notify::new()));
+        let going = Arc::clone(&go);
+        let work = || async move {
+            going.notified().await;
+            7
+        };
+        assert!(timeout(Duration::ZERO, flight.join("alice", work)).await.is_err());
+        let mut second = Box::pin(flight.join("alice", || async { 8 }));
+        assert!(poll!(&mut second).is_pending());
+        go.notify_one();
+        assert_eq!(second.await, Some(7));
+        assert_eq!(flight.join("alice", || async { 3 }).await, Some(3));
     }
 
     #[tokio::test]
@@ -144,5 +164,116 @@ mod tests {
         let flight: Flight<&str, u32> = Flight::new();
         assert_eq!(flight.join("alice", || async { panic!("on purpose") }).await, None);
         assert_eq!(flight.join("alice", || async { 3 }).await, Some(3));
+    }
+
+    /// Many threads at once, of which some give up: no question is asked twice at the same time,
+    /// and nothing is left behind.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+    async fn at_no_time_is_a_question_under_way_twice_whoever_comes_and_goes() {
+        let flight = Arc::new(Flight::new());
+        let under_way: Arc<[AtomicU32; 3]> = Arc::default();
+        let askers = (0..64).map(|asker: usize| {
+            let (flight, under_way) = (Arc::clone(&flight), Arc::clone(&under_way));
+            tokio::spawn(async move {
+                for round in 0..200 {
+                    let key = (asker + round) % 3;
+                    let under_way = Arc::clone(&under_way);
+                    let work = || async move {
+                        assert_eq!(under_way[key].fetch_add(1, Ordering::SeqCst), 0);
+                        tokio::task::yield_now().await;
+                        assert_eq!(under_way[key].fetch_sub(1, Ordering::SeqCst), 1);
+                        key
+                    };
+                    let mut asking = Box::pin(flight.join(key, work));
+                    if (asker + round).is_multiple_of(5) {
+                        let _ = poll!(&mut asking);
+                    } else {
+                        assert_eq!(asking.await, Some(key));
+                    }
+                }
+            })
+        });
+        for asker in askers.collect::<Vec<_>>() {
+            asker.await.expect("nobody is stranded");
+        }
+        for key in 0..3 {
+            assert!(flight.join(key, || async move { key }).await.is_some());
+        }
+        assert!(super::lock(&flight.under_way).is_empty());
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Ask,
+        GiveUp(prop::sample::Index),
+        Answer(u32),
+        Panic,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => Just(Step::Ask),
+            2 => any::<prop::sample::Index>().prop_map(Step::GiveUp),
+            2 => any::<u32>().prop_map(Step::Answer),
+            1 => Just(Step::Panic),
+        ]
+    }
+
+    /// Whatever happens in which order: who asks while a question is under way joins it, and all
+    /// who still wait are told what came of it.
+    async fn walk(steps: Vec<Step>) {
+        let flight = Flight::new();
+        let begun = Arc::new(AtomicU32::new(0));
+        let (mut askers, mut end) = (Vec::new(), None);
+        let mut questions = 0;
+        for step in steps {
+            match step {
+                Step::Ask => {
+                    let (tell, told) = oneshot::channel::<Option<u32>>();
+                    let begun_by = Arc::clone(&begun);
+                    let mut asker = Box::pin(flight.join("alice", move || {
+                        begun_by.fetch_add(1, Ordering::Relaxed);
+                        async move {
+                            let told = told.await.expect("an end");
+                            told.unwrap_or_else(|| std::panic::resume_unwind(Box::new(())))
+                        }
+                    }));
+                    assert!(poll!(&mut asker).is_pending());
+                    askers.push(asker);
+                    if end.is_none() {
+                        end = Some(tell);
+                        questions += 1;
+                    }
+                    assert_eq!(begun.load(Ordering::Relaxed), questions);
+                }
+                Step::GiveUp(which) if !askers.is_empty() => {
+                    drop(askers.swap_remove(which.index(askers.len())));
+                }
+                Step::Answer(_) | Step::Panic => {
+                    let answer = if let Step::Answer(value) = step { Some(value) } else { None };
+                    if let Some(tell) = end.take() {
+                        tell.send(answer).expect("somebody works on it");
+                        for told in join_all(askers.drain(..)).await {
+                            assert_eq!(told, answer);
+                        }
+                        // Also where nobody waits for it, it comes to its end.
+                        while !super::lock(&flight.under_way).is_empty() {
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                }
+                Step::GiveUp(_) => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_who_wait_are_told_the_end_of_the_question_that_they_joined(
+            steps in prop::collection::vec(step(), 1..60),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.expect("a runtime").block_on(walk(steps));
+        }
     }
 }

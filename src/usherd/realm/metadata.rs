@@ -7,28 +7,32 @@ use crate::config::{Metadata, MetadataValue};
 pub(super) fn shape(wanted: &[Metadata], user: &str, person: &Person) -> Vec<(String, String)> {
     let told = |item: &Metadata| {
         let value = match &item.value {
-            MetadataValue::Username => Some(harmless(user)),
+            MetadataValue::Username => Some(user.to_owned()),
             MetadataValue::Attribute { name, lowercase } => {
-                let value = person.values(name).next().map(harmless);
-                value.map(|value| if *lowercase { value.to_lowercase() } else { value })
+                let value = person.values(name).next();
+                let cased = |it: &str| if *lowercase { it.to_lowercase() } else { it.to_owned() };
+                value.map(|value| harmless(cased(value)))
             }
             MetadataValue::Groups { join } => {
                 let groups: Vec<&str> = person.groups().collect();
-                (!groups.is_empty()).then(|| harmless(&groups.join(join)))
+                (!groups.is_empty()).then(|| harmless(groups.join(join)))
             }
         }?;
         Some((item.name.clone(), value))
     };
-    wanted.iter().filter_map(told).collect()
+    let mut all = Vec::with_capacity(wanted.len());
+    all.extend(wanted.iter().filter_map(told));
+    all
 }
 
 /// No control character leaves: one could end a header and begin another.
-pub(super) fn harmless(value: &str) -> String {
-    // Hardly any value has one.
-    if value.chars().any(char::is_control) {
+pub(super) fn harmless(value: String) -> String {
+    // Hardly any value has one. Beyond ASCII they begin with C2 in UTF-8.
+    let suspect = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
+    if value.bytes().fold(false, |found, byte| found | suspect(byte)) {
         value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
     } else {
-        value.to_owned()
+        value
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher_protocol::{Identity, Password, Query, Reason, Source, Warning};
 
-use crate::cache::{Asked, Cache, Digest, Digester};
+use crate::cache::{Asked, Cache, Digest, Digester, Memory};
 use crate::config::{self, Rule, Test};
 use crate::directory::{self, Directory, Unavailable, Verification};
 use crate::telemetry::{Host, Notes, Tally};
@@ -55,7 +55,7 @@ struct Realm {
 }
 
 /// Who a search found, if anybody, and when.
-type Searched = Option<(Arc<Person>, Instant)>;
+type Searched = Option<(Person, Instant)>;
 
 /// What a directory said, and which host of it.
 type Heard<T> = (Result<T, No>, Option<Host>);
@@ -97,15 +97,16 @@ impl Realm {
         });
         let facts = told.chain(settings.rules.iter().filter_map(rules::fact)).collect();
         let negative_ttl = settings.cache.negative_ttl;
+        let not_random = |error| format!("no random bytes: {error}");
         Ok(Self {
             settings: Arc::clone(settings),
             directory: directory::open(settings)?,
             facts,
-            cache: Cache::new(&settings.cache),
+            cache: Cache::new(&settings.cache).map_err(not_random)?,
             shield: Shield::new(&settings.shield, negative_ttl, Instant::now()),
             pace: Pace::new(),
             generation: AtomicU64::new(0),
-            digester: Digester::new().map_err(|error| format!("no random bytes: {error}"))?,
+            digester: Digester::new().map_err(not_random)?,
             searches: Flight::new(),
             binds: Flight::new(),
             entries: Flight::new(),
@@ -136,7 +137,8 @@ impl Realm {
         let tried = Try { name: &name, password, digest: &digest, client: query.client, begun };
         // A password that is known to be right passes the shield: whoever guesses at this user's
         // password cannot lock them out of what works.
-        if !self.cache.is_right(&name, &digest, begun) {
+        let (who, memory) = self.cache.recall(&name, Some(&digest), begun);
+        if !matches!(memory, Memory::Right(_)) {
             match self.shield.gate(&tried.guess(), begun) {
                 Gate::Open => {}
                 Gate::Wrong => return Err(No::BadCredentials(WRONG)),
@@ -144,11 +146,12 @@ impl Realm {
             }
         }
         if self.users_read_themselves() {
-            let (person, verified) = self.enter(&tried, &rules, notes, deadline).await?;
+            let known = (who, memory);
+            let (person, verified) = self.enter(&tried, known, &rules, notes, deadline).await?;
             return self.identity(&rules, &person, &verified);
         }
-        let person = self.find(&name, &rules, notes, deadline).await?;
-        let verified = self.verify(&tried, person.as_ref(), notes, deadline).await?;
+        let person = self.find(&name, who, &rules, notes, deadline).await?;
+        let verified = self.verify(&tried, person.as_ref(), memory, notes, deadline).await?;
         let person = person.ok_or(No::BadCredentials(WRONG))?;
         self.identity(&rules, &person, &verified)
     }
@@ -163,7 +166,8 @@ impl Realm {
         let rules = self.rules_of(query)?;
         let name = typed.canonical(&self.settings.usernames).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
-        let person = self.find(&name, &rules, notes, deadline).await?;
+        let (who, _) = self.cache.recall(&name, None, Instant::now());
+        let person = self.find(&name, who, &rules, notes, deadline).await?;
         let person = person.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
         self.identity(&rules, &person, &Known { fact: None, source, since })
@@ -173,7 +177,7 @@ impl Realm {
     fn identity(
         &self,
         rules: &[Rule],
-        person: &Known<Arc<Person>>,
+        person: &Known<Person>,
         verified: &Known<Option<Warning>>,
     ) -> Result<Identity, No> {
         let sources = [person.source, verified.source];
@@ -185,12 +189,12 @@ impl Realm {
         if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), person) {
             return Err(No::Rule(rule.text.clone()));
         }
-        let user = harmless(&in_case(person.username(), self.settings.usernames.case));
+        let user = harmless(in_case(person.username(), self.settings.usernames.case));
         Ok(Identity {
             metadata: metadata::shape(&self.settings.metadata, &user, person),
             user,
             realm: self.settings.name.clone(),
-            groups: person.groups().map(harmless).collect(),
+            groups: person.groups().map(|group| harmless(group.to_owned())).collect(),
             source: [Source::Stale, Source::Directory]
                 .into_iter()
                 .find(|source| sources.contains(source))

@@ -1,19 +1,23 @@
-//! A user as the cache keeps them: packed, since there may be very many.
+//! A user as the cache keeps them: packed, since there may be very many, and in one piece, since
+//! each look at another place in memory may take longer than all else.
+
+use std::sync::Arc;
 
 use usher_protocol::Reason;
 
 use crate::cache::{self, allocated};
 use crate::directory::{Attributes, Entry};
 
-/// What the directory said of a user: all texts one after the other, in two allocations however
-/// many attributes there are. In this order: the id, the user name, the names of the attributes
-/// and the filters that were wanted beside the realm's own, the filters that match, the groups,
-/// and each attribute with its values.
-#[derive(Debug, PartialEq, Eq)]
+/// What the directory said of a user: all texts in one allocation, however many attributes there
+/// are. In this order: the id, the user name, the names of the attributes and the filters that
+/// were wanted beside the realm's own, the filters that match, the groups, and each attribute with
+/// its values. A clone shares them.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    text: Box<str>,
-    /// Where each text ends; [`NAME`] is added where it is the name of an attribute.
-    ends: Box<[u32]>,
+    /// Where each text ends, then the texts. [`NAME`] is added to the end of what is the name of
+    /// an attribute.
+    packed: Arc<[u8]>,
+    texts: u32,
     extra: u32,
     filters: u32,
     groups: u32,
@@ -22,6 +26,10 @@ pub struct Person {
 
 /// No entry is that long.
 const NAME: u32 = 1 << 31;
+/// Bytes that say where a text ends.
+const END: usize = size_of::<u32>();
+/// The counters in front of what an `Arc` holds.
+const COUNTERS: usize = 2 * size_of::<usize>();
 
 impl Person {
     /// Packs an entry; `extra` are the attributes that were asked for beside the realm's own.
@@ -33,20 +41,22 @@ impl Person {
             texts.push((name, NAME));
             texts.extend(values.iter().map(|value| (value.as_str(), 0)));
         }
-        // To the byte: what is cut off a larger piece is lost to the allocator.
-        let mut text = String::with_capacity(texts.iter().map(|(text, _)| text.len()).sum());
-        let ends = texts.iter().map(|(next, mark)| {
-            text.push_str(next);
-            u32::try_from(text.len()).unwrap_or(NAME - 1) | mark
-        });
-        let ends: Box<[u32]> = ends.collect();
-        let count = |texts: &[String]| u32::try_from(texts.len()).unwrap_or_default();
+        let bytes = texts.iter().map(|(text, _)| END + text.len()).sum();
+        let mut packed = Vec::with_capacity(bytes);
+        let mut end = 0;
+        for (text, mark) in &texts {
+            end += text.len();
+            let end = u32::try_from(end).unwrap_or(NAME - 1);
+            packed.extend_from_slice(&(end | mark).to_ne_bytes());
+        }
+        texts.iter().for_each(|(text, _)| packed.extend_from_slice(text.as_bytes()));
+        let count = |count: usize| u32::try_from(count).unwrap_or_default();
         Self {
-            text: text.into(),
-            ends,
-            extra: count(extra),
-            filters: count(&entry.filters),
-            groups: count(&entry.groups),
+            packed: packed.into(),
+            texts: count(texts.len()),
+            extra: count(extra.len()),
+            filters: count(entry.filters.len()),
+            groups: count(entry.groups.len()),
             barred: entry.barred,
         }
     }
@@ -58,9 +68,9 @@ impl Person {
         while let Some((_, name)) = rest.next() {
             let mut values = Vec::new();
             while let Some((_, value)) = rest.next_if(|(is_name, _)| !is_name) {
-                values.push(value.to_owned());
+                values.push(text(value).to_owned());
             }
-            attributes.add(name, values);
+            attributes.add(text(name), values);
         }
         Entry {
             id: self.id().to_owned(),
@@ -78,38 +88,35 @@ impl Person {
     }
 
     fn id(&self) -> &str {
-        self.texts().next().map_or("", |(_, text)| text)
+        self.texts().next().map_or("", |(_, id)| text(id))
     }
 
     /// The user name in the directory's spelling.
     pub(super) fn username(&self) -> &str {
-        self.texts().nth(1).map_or("", |(_, text)| text)
+        self.texts().nth(1).map_or("", |(_, name)| text(name))
     }
 
     /// The attributes and filters that were wanted beside the realm's own.
     pub(super) fn extra(&self) -> impl Iterator<Item = &str> {
-        self.texts().skip(2).take(self.extra as usize).map(|(_, text)| text)
+        self.list(2, self.extra)
     }
 
     /// The filters that were wanted and match.
     pub(super) fn filters(&self) -> impl Iterator<Item = &str> {
-        let before = 2 + self.extra as usize;
-        self.texts().skip(before).take(self.filters as usize).map(|(_, text)| text)
+        self.list(2 + self.extra, self.filters)
     }
 
     /// The names of the groups.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        let before = 2 + self.extra as usize + self.filters as usize;
-        self.texts().skip(before).take(self.groups as usize).map(|(_, text)| text)
+        self.list(2 + self.extra + self.filters, self.groups)
     }
 
     /// The values of an attribute; names have no case (RFC 4512 2.5).
     pub(super) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        let named =
-            move |(is_name, text): &(bool, &str)| *is_name && text.eq_ignore_ascii_case(name);
+        let name = name.as_bytes();
         let mut rest = self.attributes();
-        let found = rest.any(|text| named(&text));
-        rest.take_while(move |(is_name, _)| found && !is_name).map(|(_, value)| value)
+        let found = rest.any(|(is_name, text)| is_name && text.eq_ignore_ascii_case(name));
+        rest.take_while(move |(is_name, _)| found && !is_name).map(|(_, value)| text(value))
     }
 
     /// Whether each of these attributes and filters was wanted.
@@ -117,23 +124,36 @@ impl Person {
         extra.iter().all(|name| self.extra().any(|known| known == name))
     }
 
-    fn attributes(&self) -> impl Iterator<Item = (bool, &str)> {
-        self.texts().skip(2 + (self.extra + self.filters + self.groups) as usize)
+    fn attributes(&self) -> impl Iterator<Item = (bool, &[u8])> {
+        self.texts().skip((2 + self.extra + self.filters + self.groups) as usize)
     }
 
-    fn texts(&self) -> impl Iterator<Item = (bool, &str)> {
+    fn list(&self, before: u32, count: u32) -> impl Iterator<Item = &str> {
+        self.texts().skip(before as usize).take(count as usize).map(|(_, it)| text(it))
+    }
+
+    /// Each text, and whether it is the name of an attribute.
+    fn texts(&self) -> impl Iterator<Item = (bool, &[u8])> {
+        let ends = self.texts as usize * END;
+        let (ends, texts) = self.packed.split_at_checked(ends).unwrap_or_default();
         let mut begin = 0;
-        self.ends.iter().map(move |end| {
+        ends.as_chunks().0.iter().map(move |end| {
+            let end = u32::from_ne_bytes(*end);
             let text = begin..(end & !NAME) as usize;
             begin = text.end;
-            (end & NAME != 0, self.text.get(text).unwrap_or_default())
+            (end & NAME != 0, texts.get(text).unwrap_or_default())
         })
     }
 }
 
+/// What was packed as a text is one.
+fn text(packed: &[u8]) -> &str {
+    std::str::from_utf8(packed).unwrap_or_default()
+}
+
 impl cache::Identity for Person {
     fn heap_bytes(&self) -> usize {
-        allocated(self.text.len()) + allocated(size_of_val(&*self.ends))
+        allocated(COUNTERS + self.packed.len())
     }
 
     fn is_same_as(&self, other: &Self) -> bool {

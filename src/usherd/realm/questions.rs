@@ -35,7 +35,7 @@ impl<'a> Try<'a> {
 struct Bind {
     name: String,
     /// Nobody: the answer is no, and takes as long as another.
-    person: Option<Arc<Person>>,
+    person: Option<Person>,
     password: Password,
     digest: Digest,
     begun: Instant,
@@ -47,12 +47,13 @@ impl Realm {
     pub(super) async fn find(
         self: &Arc<Self>,
         name: &str,
+        who: Who<Person>,
         rules: &[Rule],
         notes: &mut Notes<'_>,
         deadline: Instant,
-    ) -> Result<Option<Known<Arc<Person>>>, No> {
+    ) -> Result<Option<Known<Person>>, No> {
         let mut extra = self.extra(rules);
-        let (known, stale) = match self.cache.identity(name, Instant::now()) {
+        let (known, stale) = match who {
             Who::Nobody => return Ok(None),
             Who::Fresh { identity, since, refresh } if identity.covers(&extra) => {
                 // Who asks for no password sees less than the user did.
@@ -63,7 +64,7 @@ impl Realm {
                 return Ok(Some(Known { fact: identity, source: Source::Cache, since }));
             }
             Who::Stale { identity, since } if identity.covers(&extra) => {
-                let known = Known { fact: Arc::clone(&identity), source: Source::Stale, since };
+                let known = Known { fact: identity.clone(), source: Source::Stale, since };
                 (Some(identity), Some(known))
             }
             Who::Fresh { identity, .. } | Who::Stale { identity, .. } => (Some(identity), None),
@@ -85,13 +86,13 @@ impl Realm {
         self: &Arc<Self>,
         name: &str,
         extra: Vec<String>,
-        stale: Option<Known<Arc<Person>>>,
+        stale: Option<Known<Person>>,
         notes: &mut Notes<'_>,
         deadline: Instant,
-    ) -> Result<Option<Known<Arc<Person>>>, No> {
+    ) -> Result<Option<Known<Person>>, No> {
         let (asked, now) = (self.cache.asking(), Instant::now());
         let key = (asked, name.to_owned(), extra.clone());
-        let search = || Arc::clone(self).search(name.to_owned(), extra, asked);
+        let search = || Arc::clone(self).search_if_unknown(name.to_owned(), extra, asked);
         // Whoever has something else to tell need not wait to the very end.
         let patience = if stale.is_some() { (deadline - now) / 10 } else { Default::default() };
         match self.in_time(self.searches.join(key, search), notes, deadline - patience).await {
@@ -100,6 +101,23 @@ impl Realm {
                 Ok(found.map(|(fact, since)| Known { fact, source, since }))
             }
             Err(no) => stale.filter(|_| no.is_silence()).map(Some).ok_or(no),
+        }
+    }
+
+    /// As `search`, unless the same question was answered between the look at what is known and
+    /// the beginning of this one.
+    async fn search_if_unknown(
+        self: Arc<Self>,
+        name: String,
+        extra: Vec<String>,
+        asked: Asked,
+    ) -> Heard<Searched> {
+        match self.cache.look(&name, Instant::now()) {
+            Who::Fresh { identity, since, .. } if identity.covers(&extra) => {
+                (Ok(Some((identity, since))), None)
+            }
+            Who::Nobody => (Ok(None), None),
+            _ => self.search(name, extra, asked).await,
         }
     }
 
@@ -144,7 +162,7 @@ impl Realm {
                 Ok(None)
             }
             Found::One(entry) => {
-                let person = Arc::new(Person::new(&entry, extra));
+                let person = Person::new(&entry, extra);
                 self.cache.learn_identity(name, &person, asked, now);
                 Ok(Some((person, now)))
             }
@@ -156,13 +174,16 @@ impl Realm {
     pub(super) async fn verify(
         self: &Arc<Self>,
         tried: &Try<'_>,
-        person: Option<&Known<Arc<Person>>>,
+        person: Option<&Known<Person>>,
+        memory: Memory,
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Known<Option<Warning>>, No> {
-        let memory = match person {
-            Some(_) => self.cache.password(tried.name, tried.digest, Instant::now()),
-            None => Memory::Unknown,
+        let memory = match (person.map(|person| person.source), memory) {
+            (Some(Source::Cache), Memory::Right(_)) => memory,
+            // What was known when the question began may be of another entry, forgotten, or less.
+            (Some(_), _) => self.cache.password(tried.name, tried.digest, Instant::now()),
+            (None, _) => Memory::Unknown,
         };
         match (memory, person.map(|person| person.source)) {
             (Memory::Right(since), _) => Ok(Known { fact: None, source: Source::Cache, since }),
@@ -177,7 +198,7 @@ impl Realm {
     async fn ask_if_right(
         self: &Arc<Self>,
         tried: &Try<'_>,
-        person: Option<&Known<Arc<Person>>>,
+        person: Option<&Known<Person>>,
         memory: Memory,
         notes: &mut Notes<'_>,
         deadline: Instant,
@@ -190,7 +211,7 @@ impl Realm {
             let place = self.shield.admit(&tried.guess(), exists, Instant::now());
             let bind = Bind {
                 name: tried.name.to_owned(),
-                person: person.map(|person| Arc::clone(&person.fact)),
+                person: person.map(|person| person.fact.clone()),
                 password: tried.password.clone(),
                 digest: tried.digest.clone(),
                 begun: tried.begun,

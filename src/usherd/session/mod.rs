@@ -4,17 +4,19 @@ mod reader;
 mod seat;
 mod writer;
 
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::poll;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{self, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::ReusableBoxFuture;
 use usher_protocol::{
     Answer, Call, Password, Query, Reason, Refusal, Reply, Request, Verdict, frame,
 };
@@ -38,15 +40,9 @@ pub struct Peer {
     pub admin: bool,
 }
 
-/// Serves a connection until it ends, is given up, or the daemon stops. Requests that were read
-/// are answered in any case.
-pub async fn serve(
-    stream: UnixStream,
-    peer: Peer,
-    seat: Arc<Seat>,
-    control: Arc<Control>,
-    stop: CancellationToken,
-) {
+/// Serves a connection until it ends or is given up. Requests that were read are answered in any
+/// case.
+pub async fn serve(stream: UnixStream, peer: Peer, seat: Arc<Seat>, control: Arc<Control>) {
     let listen = control.rules().listen.clone();
     let (read, write) = stream.into_split();
     let (outbox, outgoing) = mpsc::channel(listen.max_in_flight);
@@ -54,9 +50,8 @@ pub async fn serve(
     let stream = Arc::clone(&write);
     let writer = tokio::spawn(write_answers(stream, outgoing, listen.request_timeout));
     let session = Session {
-        peer,
+        client: Arc::new(Client { peer, control }),
         seat,
-        control,
         stream: write,
         outbox,
         turns: Arc::new(Semaphore::new(listen.max_in_flight)),
@@ -65,7 +60,7 @@ pub async fn serve(
     };
     let mut reader = Reader::new(read);
     tokio::select! {
-        () = session.read_requests(&mut reader, &stop) => {}
+        () = session.read_requests(&mut reader) => {}
         () = session.outbox.closed() => {}
     }
     // The writer ends when the last request under way has handed its answer over.
@@ -74,9 +69,8 @@ pub async fn serve(
 }
 
 struct Session {
-    peer: Peer,
+    client: Arc<Client>,
     seat: Arc<Seat>,
-    control: Arc<Control>,
     stream: Arc<OwnedWriteHalf>,
     outbox: Sender<Outgoing>,
     turns: Arc<Semaphore>,
@@ -85,12 +79,26 @@ struct Session {
     patience: Duration,
 }
 
+/// What is at hand while requests are read.
+struct Desk {
+    /// Answers that are ready, to be sent together.
+    ready: Option<Outgoing>,
+    /// The road of the request that was read last, in memory that the next one uses again.
+    road: ReusableBoxFuture<'static, Answer>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { ready: None, road: ReusableBoxFuture::new(std::future::pending()) }
+    }
+}
+
 impl Session {
     /// What has arrived is answered, whatever else happens meanwhile.
-    async fn read_requests(&self, reader: &mut Reader<OwnedReadHalf>, stop: &CancellationToken) {
-        let mut ready = None;
-        let trouble = self.read_on(reader, stop, &mut ready).await;
-        self.flush(&mut ready).await;
+    async fn read_requests(&self, reader: &mut Reader<OwnedReadHalf>) {
+        let mut desk = Desk::new();
+        let trouble = self.read_on(reader, &mut desk).await;
+        self.flush(&mut desk.ready).await;
         if let Some((text, turn)) = trouble {
             self.complain(text, turn).await;
         }
@@ -100,21 +108,15 @@ impl Session {
     async fn read_on(
         &self,
         reader: &mut Reader<OwnedReadHalf>,
-        stop: &CancellationToken,
-        ready: &mut Option<Outgoing>,
+        desk: &mut Desk,
     ) -> Option<(String, OwnedSemaphorePermit)> {
-        let mut end = pin!(async {
-            tokio::select! {
-                () = self.seat.given_up() => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        let mut end = pin!(self.seat.given_up());
         let mut ending = false;
         while !ending || reader.has_more() {
             if !reader.has_request() {
-                self.flush(ready).await;
+                self.flush(&mut desk.ready).await;
             }
-            let turn = self.turn(ready).await?;
+            let turn = self.turn(&mut desk.ready).await?;
             let more = tokio::select! {
                 biased;
                 more = reader.wait() => more,
@@ -123,16 +125,22 @@ impl Session {
             if !more {
                 return None;
             }
-            ending = stop.is_cancelled() || self.seat.is_given_up();
-            let work = self.seat.work(Instant::now());
-            match timeout(self.patience, reader.request()).await {
-                Ok(Ok(request)) => self.answer(request, turn, work, ready),
-                Ok(Err(Trouble::Gone)) => return None,
-                Ok(Err(Trouble::Frame(error))) => return Some((error.to_string(), turn)),
-                Err(_) => {
-                    let text = format!("the rest of a frame did not come in {:?}", self.patience);
-                    return Some((text, turn));
-                }
+            ending = self.seat.is_given_up();
+            let begun = Instant::now();
+            let work = self.seat.work(begun);
+            // Hardly any frame comes in pieces, so hardly any needs a timer.
+            let (request, received) = if reader.has_request() {
+                (reader.request().await, begun)
+            } else if let Ok(request) = timeout(self.patience, reader.request()).await {
+                (request, Instant::now())
+            } else {
+                let text = format!("the rest of a frame did not come in {:?}", self.patience);
+                return Some((text, turn));
+            };
+            match request {
+                Ok(request) => self.answer((request, received), turn, work, desk),
+                Err(Trouble::Gone) => return None,
+                Err(Trouble::Frame(error)) => return Some((error.to_string(), turn)),
             }
         }
         None
@@ -163,23 +171,22 @@ impl Session {
     /// overtake each other.
     fn answer(
         &self,
-        request: Request,
+        (request, received): (Request, Instant),
         turn: OwnedSemaphorePermit,
         work: seat::Work,
-        ready: &mut Option<Outgoing>,
+        desk: &mut Desk,
     ) {
-        let (control, peer) = (Arc::clone(&self.control), self.peer);
-        let received = Instant::now();
-        let mut road = Box::pin(async move { answer(&control, peer, request, received).await });
+        desk.road.set(Arc::clone(&self.client).answer(request, received));
         let mut nobody = Context::from_waker(Waker::noop());
-        if let Poll::Ready(answer) = road.as_mut().poll(&mut nobody) {
+        if let Poll::Ready(answer) = desk.road.poll(&mut nobody) {
             let answer = outgoing(&answer, turn);
-            match (ready, answer) {
+            match (&mut desk.ready, answer) {
                 (Some(ready), Some(answer)) => ready.append(answer),
                 (ready, answer) => *ready = ready.take().or(answer),
             }
             return;
         }
+        let road = mem::replace(&mut desk.road, Desk::new().road);
         let outbox = self.outbox.clone();
         tokio::spawn(async move {
             send(&outbox, &road.await, turn).await;
@@ -190,47 +197,57 @@ impl Session {
     /// Says what could not be read. The connection is closed then: where the next frame would
     /// begin is unknown.
     async fn complain(&self, text: String, turn: OwnedSemaphorePermit) {
-        self.control.counters.malformed_frames.one();
-        if self.control.complaints.due(Instant::now()) {
-            tracing::warn!(uid = self.peer.uid, "closed a connection: {text}");
+        self.client.control.counters.malformed_frames.one();
+        if self.client.control.complaints.due(Instant::now()) {
+            tracing::warn!(uid = self.client.peer.uid, "closed a connection: {text}");
         }
         let verdict = Verdict::Invalid(Refusal::new(Reason::BadRequest, text));
         send(&self.outbox, &Answer { id: 0, reply: Reply::Verdict(verdict) }, turn).await;
     }
 }
 
-/// The road begins: may this peer ask this, and by when must it be answered?
-async fn answer(control: &Control, peer: Peer, request: Request, received: Instant) -> Answer {
-    let rules = control.rules();
-    let limit = rules.listen.request_timeout;
-    let wish = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-    let deadline = received + wish.map_or(limit, |wish| wish.min(limit));
-    let case = Case { control, peer, received, deadline };
-    let reply = match request.call {
-        Call::Authenticate(query, password) => {
-            Reply::Verdict(case.authenticate(&rules, &query, &password).await)
-        }
-        Call::Lookup(query) => Reply::Verdict(case.lookup(&rules, &query).await),
-        Call::Metrics { skip } => match refusal(peer, rules.access.metrics.as_ref()) {
-            Some(refusal) if !peer.admin => Reply::Verdict(Verdict::Forbidden(refusal)),
-            _ => control.metrics(skip, received),
-        },
-        Call::Status if peer.admin => Reply::Status(Box::new(control.status(received))),
-        Call::Reload if peer.admin => control.reload().await,
-        Call::Flush { realm, user } if peer.admin => {
-            control.flush(realm.as_deref(), user.as_deref())
-        }
-        Call::Unblock { realm, user } if peer.admin => control.unblock(realm.as_deref(), &user),
-        Call::Status | Call::Reload | Call::Flush { .. } | Call::Unblock { .. } => {
-            let text = "commands are given on the admin socket";
-            let refusal = Refusal::new(Reason::PeerNotAllowed, text);
-            Reply::Verdict(Verdict::Forbidden(refusal))
-        }
-    };
-    Answer { id: request.id, reply }
+/// Who asks, and whom. Shared by the requests of a connection, so that those of different ones
+/// count nothing together.
+struct Client {
+    peer: Peer,
+    control: Arc<Control>,
 }
 
-/// A question about a user: who asks, and until when.
+impl Client {
+    /// The road begins: may this peer ask this, and by when must it be answered?
+    async fn answer(self: Arc<Self>, request: Request, received: Instant) -> Answer {
+        let Self { peer, control } = &*self;
+        let rules = control.rules();
+        let limit = rules.listen.request_timeout;
+        let wish = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let deadline = received + wish.map_or(limit, |wish| wish.min(limit));
+        let case = Case { control, peer: *peer, received, deadline };
+        let reply = match request.call {
+            Call::Authenticate(query, password) => {
+                Reply::Verdict(case.authenticate(&rules, &query, &password).await)
+            }
+            Call::Lookup(query) => Reply::Verdict(case.lookup(&rules, &query).await),
+            Call::Metrics { skip } => match refusal(*peer, rules.access.metrics.as_ref()) {
+                Some(refusal) if !peer.admin => Reply::Verdict(Verdict::Forbidden(refusal)),
+                _ => control.metrics(skip, received),
+            },
+            Call::Status if peer.admin => Reply::Status(Box::new(control.status(received))),
+            Call::Reload if peer.admin => control.reload().await,
+            Call::Flush { realm, user } if peer.admin => {
+                control.flush(realm.as_deref(), user.as_deref())
+            }
+            Call::Unblock { realm, user } if peer.admin => control.unblock(realm.as_deref(), &user),
+            Call::Status | Call::Reload | Call::Flush { .. } | Call::Unblock { .. } => {
+                let text = "commands are given on the admin socket";
+                let refusal = Refusal::new(Reason::PeerNotAllowed, text);
+                Reply::Verdict(Verdict::Forbidden(refusal))
+            }
+        };
+        Answer { id: request.id, reply }
+    }
+}
+
+/// A question about a user: who asks, since when, and until when.
 pub struct Case<'a> {
     /// Whom to ask.
     pub control: &'a Control,
@@ -269,10 +286,10 @@ impl Case<'_> {
     async fn decide(&self, listed: Option<&Peers>, road: impl Future<Output = Verdict>) -> Verdict {
         if let Some(refusal) = refusal(self.peer, listed) {
             Verdict::Forbidden(refusal)
-        } else if self.deadline <= Instant::now() {
+        } else if self.deadline <= self.received {
             overdue()
         } else {
-            timeout_at(self.deadline, road).await.unwrap_or_else(|_| overdue())
+            self.in_time(road).await
         }
     }
 
@@ -281,6 +298,15 @@ impl Case<'_> {
         let took = Instant::now().saturating_duration_since(self.received);
         notes.tally.unwrap_or(&self.control.counters.elsewhere).answer(verdict, took);
         telemetry::decision(query, self.peer.uid, verdict);
+    }
+
+    /// What is known already needs no timer.
+    async fn in_time(&self, road: impl Future<Output = Verdict>) -> Verdict {
+        let mut road = pin!(road);
+        match poll!(&mut road) {
+            Poll::Ready(verdict) => verdict,
+            Poll::Pending => timeout_at(self.deadline, road).await.unwrap_or_else(|_| overdue()),
+        }
     }
 }
 

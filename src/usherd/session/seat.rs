@@ -18,13 +18,13 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// A new connection's.
-    pub fn new(now: Instant) -> Self {
+    /// A new connection's. All of them are given up with `stop`.
+    pub fn new(now: Instant, stop: &CancellationToken) -> Self {
         Self {
             taken: now,
             work: AtomicUsize::new(0),
             last: AtomicU64::new(0),
-            given_up: CancellationToken::new(),
+            given_up: stop.child_token(),
         }
     }
 

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::{Gate, Guess, Outcome, Place, Shield};
@@ -200,12 +201,12 @@ fn an_unblocked_user_begins_anew_and_a_forgotten_password_is_tried_again() {
 }
 
 #[test]
-fn a_hundred_thousand_made_up_names_neither_grow_it_nor_drive_out_a_user_under_attack() {
+fn a_million_made_up_names_neither_grow_it_nor_drive_out_a_user_under_attack() {
     let now = Instant::now();
     let shield = shield(now);
     shield.fill("alice", now);
     assert!(shield.refuse(&guess("bob", 1), now));
-    for made_up in 0..100_000_u64 {
+    for made_up in 0..1_000_000_u64 {
         let name = format!("made-up-{made_up}");
         let place = shield.admit(&guess(&name, made_up), false, now);
         assert!(place.is_ok_and(|place| !place.settle(Outcome::Refused, now)));
@@ -213,4 +214,38 @@ fn a_hundred_thousand_made_up_names_neither_grow_it_nor_drive_out_a_user_under_a
     assert!(!shield.refuse(&guess("alice", 9), now));
     assert_eq!(shield.gate(&guess("bob", 1), now), Gate::Wrong);
     assert!(super::lock(&shield.users).values().count() <= 8 * 4096);
+}
+
+proptest! {
+    /// Whatever is tried when, and however long a block is: no more passwords fail at the
+    /// directory within any window than may, and who is told to wait need wait just so long.
+    #[test]
+    fn no_window_ever_has_more_failures_than_it_may_and_the_time_to_wait_is_true(
+        tries in prop::collection::vec((0..400_u64, 0..12_u64, 0..5_u32), 1..80),
+        block in prop_oneof![Just(0), Just(300), Just(1200)],
+        failures in 1..6_usize,
+    ) {
+        let (begin, block) = (Instant::now(), Duration::from_secs(block));
+        let settings = config::Shield { failures, window: WINDOW, block, per_client: 0 };
+        let shield = Shield::new(&settings, NEGATIVE_TTL, begin);
+        let (mut now, mut failed) = (begin, Vec::new());
+        for (pause, tag, outcome) in tries {
+            now += Duration::from_secs(pause);
+            let outcome = if outcome == 0 { Outcome::Right } else { Outcome::Refused };
+            if shield.tries(&guess("alice", tag), outcome, now) {
+                match outcome {
+                    // So does a directory.
+                    Outcome::Right => failed.clear(),
+                    _ => failed.push(now),
+                }
+            }
+            let within = failed.iter().filter(|at| now.duration_since(**at) < WINDOW).count();
+            prop_assert!(within <= failures, "{within} of {failures}");
+        }
+        if let Gate::Shut(left) = shield.gate(&guess("alice", 99), now) {
+            let before = now + left - Duration::from_millis(1);
+            prop_assert_ne!(shield.gate(&guess("alice", 99), before), Gate::Open);
+            prop_assert_eq!(shield.gate(&guess("alice", 99), now + left), Gate::Open);
+        }
+    }
 }
