@@ -88,15 +88,25 @@ def metrics(skip=0):
     return number(6) + number(skip)
 
 
+def explain(password, *args, **options):
+    return number(7) + query(*args, **options) + option(data, password)
+
+
+def compare(file, seconds):
+    return number(8) + text(file) + number(seconds)
+
+
 class Answer:
     """Decoding: a method for each kind of value."""
 
     def __init__(self, message):
         self.rest = message
         self.id = self.number()
-        self.kind = ["verdict", "status", "done", "failed", "metrics"][self.number()]
+        self.kind = ["verdict", "status", "done", "failed", "metrics", "explained",
+                     "compared"][self.number()]
         self.reply = {"verdict": self.verdict, "status": self.status,
-                      "metrics": self.metrics}.get(self.kind, self.text)()
+                      "metrics": self.metrics, "explained": self.explanation,
+                      "compared": self.comparison}.get(self.kind, self.text)()
         assert not self.rest, "bytes left over"
 
     def take(self, count):
@@ -146,6 +156,16 @@ class Answer:
 
     def metrics(self):
         return {"text": self.text(), "more": bool(self.number())}
+
+    def explanation(self):
+        return {"verdict": self.verdict(),
+                "steps": self.vector(lambda: [self.text(), self.text(), self.number()]),
+                "hints": self.vector(self.text)}
+
+    def comparison(self):
+        return self.fields("compared different refused passed_over") | {
+            "differences": self.vector(lambda: [self.option(self.text), self.text(), self.text(),
+                                                self.text()])}
 
     def status(self):
         return {"version": self.text()} | self.fields(
@@ -222,6 +242,9 @@ def check(vectors):
         "request.unblock": request(unblock("alice"), id=3),
         "request.unblock.full": request(unblock("jörg", "corp"), id=4),
         "request.metrics": request(metrics(700), id=5),
+        "request.explain": request(explain(None, "bob"), id=5),
+        "request.compare": request(compare("/etc/usher/new.toml", 600), id=7),
+        "request.explain.full": request(explain(b"s3cret", "alice", **full), id=6),
     }
     for line in open(vectors, encoding="ascii"):
         if line.strip() and not line.startswith("#"):

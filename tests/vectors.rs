@@ -7,9 +7,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 use usher_protocol::frame::{self, HEADER, Message};
 use usher_protocol::{
-    Answer, Answers, CacheStatus, Call, Counters, Histogram, HostState, HostStatus, Identity,
-    Password, Query, Questions, RealmStatus, Reason, Refusal, Reply, Request, ShieldStatus, Source,
-    Sources, Status, Verdict, Warning,
+    Answer, Answers, CacheStatus, Call, Comparison, Counters, Difference, Explanation, Histogram,
+    HostState, HostStatus, Identity, Password, Query, Questions, RealmStatus, Reason, Refusal,
+    Reply, Request, ShieldStatus, Source, Sources, Status, Step, Verdict, Warning,
 };
 
 use crate::support::process;
@@ -92,6 +92,9 @@ fn requests() -> Vec<(String, Request)> {
     let corp = || Some("corp".to_owned());
     let full_flush = Call::Flush { realm: corp(), user: Some("alice".to_owned()) };
     let full_unblock = Call::Unblock { realm: corp(), user: "jörg".to_owned() };
+    let bob = Query { user: "bob".to_owned(), ..Query::default() };
+    let explain = Call::Explain(full("alice", "192.0.2.7"), Some(Password::from("s3cret")));
+    let compare = Call::Compare { file: "/etc/usher/new.toml".to_owned(), seconds: 600 };
     let entry = |name: &str, id, timeout_ms, call| {
         (format!("request.{name}"), Request { id, timeout_ms, call })
     };
@@ -107,6 +110,9 @@ fn requests() -> Vec<(String, Request)> {
         entry("unblock", 3, None, Call::Unblock { realm: None, user: "alice".to_owned() }),
         entry("unblock.full", 4, None, full_unblock),
         entry("metrics", 5, None, Call::Metrics { skip: 700 }),
+        entry("explain", 5, None, Call::Explain(bob, None)),
+        entry("explain.full", 6, None, explain),
+        entry("compare", 7, None, compare),
     ]
 }
 
@@ -119,6 +125,30 @@ fn answers() -> Vec<(String, Answer)> {
     }));
     let mut push = |name: &str, id, reply| answers.push((name.to_owned(), Answer { id, reply }));
     push("answer.status", 10, Reply::Status(Box::new(status())));
+    let step = |stage: &str, text: &str, after_us| Step {
+        stage: stage.to_owned(),
+        text: text.to_owned(),
+        after_us,
+    };
+    let explanation = Explanation {
+        steps: vec![step("realm", "corp", 12), step("entry", "no entry matches", 70_000)],
+        hints: vec!["look elsewhere".to_owned()],
+    };
+    let nobody = Verdict::NotFound(because(Reason::NoSuchUser));
+    push("answer.explained", 13, Reply::Explained(nobody, Box::new(explanation)));
+    let comparison = Comparison {
+        compared: 300,
+        different: 1,
+        refused: 2,
+        passed_over: 3,
+        differences: vec![Difference {
+            realm: None,
+            user: "alice".to_owned(),
+            now: "granted".to_owned(),
+            then: "denied (rule)".to_owned(),
+        }],
+    };
+    push("answer.compared", 14, Reply::Compared(Box::new(comparison)));
     push("answer.done", 11, Reply::Done("read /etc/usher/usher.toml".to_owned()));
     push("answer.failed", 12, Reply::Failed("usher.toml:3:1: unknown key".to_owned()));
     let text = "usher_connections 3\n".to_owned();
@@ -299,8 +329,31 @@ fn as_json(name: &str, answer: &Answer) -> Value {
         Reply::Done(text) => ("done", json!(text)),
         Reply::Failed(text) => ("failed", json!(text)),
         Reply::Metrics { text, more } => ("metrics", json!({ "text": text, "more": more })),
+        Reply::Explained(verdict, explanation) => {
+            ("explained", explanation_as_json(verdict, explanation))
+        }
+        Reply::Compared(comparison) => ("compared", comparison_as_json(comparison)),
     };
     json!({ "name": name, "id": answer.id, kind: reply })
+}
+
+fn explanation_as_json(verdict: &Verdict, explanation: &Explanation) -> Value {
+    let step = |step: &Step| json!([step.stage, step.text, step.after_us]);
+    json!({
+        "steps": explanation.steps.iter().map(step).collect::<Vec<_>>(),
+        "hints": explanation.hints,
+        "verdict": verdict_as_json(verdict),
+    })
+}
+
+fn comparison_as_json(comparison: &Comparison) -> Value {
+    let Comparison { compared, different, refused, passed_over, .. } = *comparison;
+    let difference = |it: &Difference| json!([it.realm, it.user, it.now, it.then]);
+    json!({
+        "compared": compared, "different": different, "refused": refused,
+        "passed_over": passed_over,
+        "differences": comparison.differences.iter().map(difference).collect::<Vec<_>>(),
+    })
 }
 
 fn verdict_as_json(verdict: &Verdict) -> Value {

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::Comparison;
+use crate::explanation::Explanation;
 use crate::identity::Identity;
 use crate::reason::Reason;
 use crate::status::Status;
@@ -31,6 +33,10 @@ pub enum Reply {
         /// Whether there are more.
         more: bool,
     },
+    /// To `Explain`.
+    Explained(Verdict, Box<Explanation>),
+    /// To `Compare`.
+    Compared(Box<Comparison>),
 }
 
 /// Yes, no, or cannot tell. The order of the variants is part of the protocol.

@@ -37,11 +37,16 @@ impl Message for Request {
                 NUMBERS + room(query) + password.as_bytes().len()
             }
             Call::Lookup(query) => NUMBERS + room(query),
+            Call::Explain(query, password) => {
+                let password = password.as_ref().map_or(0, |it| it.as_bytes().len());
+                NUMBERS + room(query) + password
+            }
             Call::Status
             | Call::Reload
             | Call::Flush { .. }
             | Call::Unblock { .. }
-            | Call::Metrics { .. } => NUMBERS,
+            | Call::Metrics { .. }
+            | Call::Compare { .. } => NUMBERS,
         }
     }
 }

@@ -51,6 +51,8 @@
 //!            4 Flush(realm: Option<String>, user: Option<String>)   on the admin socket only
 //!            5 Unblock(realm: Option<String>, user: String)         on the admin socket only
 //!            6 Metrics(skip: u32)         the lines after the first `skip`
+//!            7 Explain(Query, password: Option<bytes>)              on the admin socket only
+//!            8 Compare(file: String, seconds: u32)                  on the admin socket only
 //!
 //! Query      realm: Option<String>        none: by the user's domain, else the default realm
 //!            user: String                 at most 256 bytes, without NUL
@@ -67,6 +69,9 @@
 //!            4 Metrics(text: String, more: bool)   to Metrics: whole lines in the text format of
 //!                                         Prometheus, and whether there are more; a client asks
 //!                                         for those with the lines it has in `skip`
+//!            5 Explained(Verdict, Explanation)    to Explain: the verdict as to Authenticate where
+//!                                         there is a password, else as to Lookup
+//!            6 Compared(Comparison)       to Compare
 //!
 //! Verdict    0 Granted(Identity)          Authenticate: the password is right and the rules hold
 //!            1 Found(Identity)            Lookup: the user exists and the rules hold
@@ -91,6 +96,25 @@
 //! Refusal    reason: Reason               a number, see the list in [`Reason`]
 //!            message: String              one line for people
 //!            retry_after_s: Option<u32>   when asking again makes sense, where that is known
+//!
+//! Comparison compared: u64                questions that both configurations were asked
+//!            different: u64               those that they did not answer alike
+//!            refused: u64                 refused passwords, which are not tried again
+//!            passed_over: u64             questions that were not asked for want of time
+//!            differences: Vec<Difference>    each once, at most 50
+//!
+//! Difference realm: Option<String>        that was asked for by name
+//!            user: String                 as the question named them
+//!            now: String                  what the present configuration says
+//!            then: String                 what the other would say
+//!
+//! Explanation
+//!            steps: Vec<Step>             what the request met on its road; at most 100
+//!            hints: Vec<String>           what may be amiss, one line each
+//!
+//! Step       stage: String                what was done, in a word
+//!            text: String                 what was found, one line
+//!            after_us: u64                microseconds since the request began
 //! ```
 //!
 //! [`Status`] is described at its type.
@@ -101,6 +125,8 @@ pub mod frame;
 
 mod answer;
 mod bounded;
+mod comparison;
+mod explanation;
 mod histogram;
 mod identity;
 mod password;
@@ -109,6 +135,8 @@ mod request;
 mod status;
 
 pub use answer::{Answer, Refusal, Reply, Verdict};
+pub use comparison::{Comparison, Difference, MAX_DIFFERENCES};
+pub use explanation::{Explanation, MAX_STEPS, Step};
 pub use histogram::Histogram;
 pub use identity::{Identity, Source, Warning};
 pub use password::Password;

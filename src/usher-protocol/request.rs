@@ -46,6 +46,17 @@ pub enum Call {
         /// How many lines are known already.
         skip: u32,
     },
+    /// Answer as to `Authenticate`, or to `Lookup` without a password, and tell each step. What is
+    /// remembered is told and not used. (admin socket)
+    Explain(Query, Option<Password>),
+    /// Have another configuration asked what real requests ask, and tell how its answers differ.
+    /// (admin socket)
+    Compare {
+        /// The file, which the daemon reads.
+        file: String,
+        /// For how long.
+        seconds: u32,
+    },
 }
 
 /// Whom a request is about.

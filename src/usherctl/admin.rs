@@ -82,7 +82,7 @@ fn put(global: &Global, call: Call) -> Result<Reply, ClientError> {
 }
 
 /// The daemon refused, or nobody answered.
-fn no_such_answer(format: Format, result: Result<Reply, ClientError>) -> Report {
+pub(crate) fn no_such_answer(format: Format, result: Result<Reply, ClientError>) -> Report {
     match result {
         Ok(Reply::Verdict(verdict)) if verdict.identity().is_none() => {
             verdict::report(format, &verdict)

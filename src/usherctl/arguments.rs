@@ -26,7 +26,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "USHER_SOCKET", value_name = "PATH")]
     #[arg(default_value = "/run/usher/usher.sock", value_hint = ValueHint::FilePath)]
     pub(crate) socket: PathBuf,
-    /// The daemon's admin socket, for status, metrics, flush, unblock and reload
+    /// The daemon's admin socket, for all that only administrators may ask
     #[arg(long, global = true, env = "USHER_ADMIN_SOCKET", value_name = "PATH")]
     #[arg(default_value = "/run/usher/admin.sock", value_hint = ValueHint::FilePath)]
     pub(crate) admin_socket: PathBuf,
@@ -55,6 +55,10 @@ pub(crate) enum Command {
     Authenticate(Authenticate),
     /// Ask who a user is and whether the rules hold, without a password
     Lookup(Lookup),
+    /// Tell every step of a request with what it found, and what may be amiss
+    ///
+    /// What the daemon remembers is told and not used: the directory is asked.
+    Explain(Explain),
     /// Show the daemon's realms, hosts, caches and counters
     Status,
     /// Have the daemon forget what directories said, of one user or of all
@@ -87,6 +91,18 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE", default_value = "/etc/usher/usher.toml")]
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
+    },
+    /// Run another configuration beside the present one and tell how their answers differ
+    ///
+    /// The daemon has it asked what real requests ask. Nobody waits for it, and nothing comes of
+    /// its answers.
+    Compare {
+        /// The configuration, which the daemon must be able to read
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// For how long, such as 30s or 10m
+        #[arg(long = "for", value_name = "DURATION", default_value = "1m", value_parser = duration)]
+        duration: Duration,
     },
     /// Print the hash of a password, for users.toml
     ///
@@ -142,6 +158,15 @@ pub(crate) struct Lookup {
     /// The name as the user would give it
     #[arg(value_name = "USER")]
     pub(crate) user: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) about: Lookup,
+    /// Authenticate; the password is asked for, or read as one line of standard input
+    #[arg(long)]
+    pub(crate) password: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,9 @@ mod ask;
 mod bench;
 mod check;
 mod check_proxy;
+mod compare;
 mod escape;
+mod explain;
 mod hash;
 mod import;
 mod report;
@@ -49,6 +51,7 @@ fn run(cli: &Cli) -> Report {
     match &cli.command {
         Command::Authenticate(asked) => ask::authenticate(&cli.global, asked),
         Command::Lookup(asked) => ask::lookup(&cli.global, asked),
+        Command::Explain(asked) => explain::run(&cli.global, asked),
         Command::Status => admin::status(&cli.global),
         Command::Flush { realm, user } => admin::flush(&cli.global, realm.clone(), user.clone()),
         Command::Unblock { realm, user } => {
@@ -57,6 +60,7 @@ fn run(cli: &Cli) -> Report {
         Command::Reload => admin::reload(&cli.global),
         Command::Metrics => admin::metrics(&cli.global),
         Command::Check { file } => check::run(&cli.global, file),
+        Command::Compare { file, duration } => compare::run(&cli.global, file, *duration),
         Command::HashPassword { scheme } => hash::run(*scheme),
         Command::CheckProxy(asked) => check_proxy::run(&cli.global, asked),
         Command::Import(asked) => import::run(asked),

@@ -55,6 +55,17 @@ pub trait Directory: Send + Sync {
         password: &'a Password,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
+    /// What may be amiss where the user was not found or lacks something, for people. It looks
+    /// where the road did not.
+    fn hints<'a>(
+        &'a self,
+        _user: &'a str,
+        _lacking: Lacking<'a>,
+        _deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Vec<String>> + Send + 'a>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     /// Changes when everything said before is void.
     fn generation(&self) -> u64;
 
@@ -74,6 +85,15 @@ pub enum Found {
     One(Entry),
     /// More than one entry: an error, never a guess.
     Several,
+}
+
+/// What somebody has looked for in vain.
+#[derive(Debug, Clone, Copy)]
+pub enum Lacking<'a> {
+    /// An entry.
+    User,
+    /// These attributes of the entry with this id.
+    Attributes(&'a str, &'a [String]),
 }
 
 /// What the directory says to a password.

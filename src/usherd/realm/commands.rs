@@ -7,6 +7,7 @@ use usher_protocol::{Questions, RealmStatus};
 
 use super::Realm;
 use super::username::Typed;
+use crate::telemetry::trace;
 
 impl Realm {
     /// Forgets what the directory said of one user, or of all. What fails from now on is counted
@@ -18,7 +19,7 @@ impl Realm {
             self.shield.forget_all();
             return format!("forgot {names} names of realm {realm}");
         };
-        let Some(name) = self.canonical(user) else {
+        let Some(name) = self.canonical(&Typed::new(user)) else {
             return format!("nobody in realm {realm} can have this name");
         };
         self.shield.forget(&name);
@@ -32,7 +33,7 @@ impl Realm {
     /// Lifts a user's block.
     pub(super) fn unblock(&self, user: &str) -> String {
         let realm = &self.settings.name;
-        match self.canonical(user) {
+        match self.canonical(&Typed::new(user)) {
             Some(name) if self.shield.unblock(&name) => {
                 format!("forgot the failures of {name} in realm {realm}")
             }
@@ -76,7 +77,13 @@ impl Realm {
         }
     }
 
-    fn canonical(&self, user: &str) -> Option<String> {
-        Typed::new(user).canonical(&self.settings.usernames)
+    /// The name that the directory is asked for.
+    pub(super) fn canonical(&self, typed: &Typed<'_>) -> Option<String> {
+        let name = typed.canonical(&self.settings.usernames);
+        trace::step("username", || match &name {
+            Some(name) => format!("the directory is asked for {name:?}"),
+            None => "a name that no directory has: nobody is asked".to_owned(),
+        });
+        name
     }
 }

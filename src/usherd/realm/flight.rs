@@ -10,6 +10,8 @@ use usher_protocol::Questions;
 
 use crate::telemetry::Count;
 
+use crate::telemetry::trace;
+
 type UnderWay<K, V> = Mutex<HashMap<K, watch::Receiver<Option<V>>>>;
 
 /// Questions under way.
@@ -48,6 +50,9 @@ where
         match under_way.entry(key.clone()) {
             Entry::Occupied(same) => {
                 self.joined.one();
+                trace::step("flight", || {
+                    "the same question is under way; its steps are not told here".to_owned()
+                });
                 same.get().clone()
             }
             Entry::Vacant(free) => {
@@ -56,12 +61,12 @@ where
                 free.insert(answer.clone());
                 let landing = Landing { key, under_way: Arc::clone(&self.under_way) };
                 let work = work();
-                tokio::spawn(async move {
+                tokio::spawn(trace::carried(async move {
                     let value = work.await;
                     // Out of the map before it is told: who comes now asks anew.
                     drop(landing);
                     tell.send_replace(Some(value));
-                });
+                }));
                 answer
             }
         }

@@ -2,27 +2,36 @@
 
 use super::person::Person;
 use crate::config::{Metadata, MetadataValue};
+use crate::telemetry::trace;
 
 /// Names and values in the configured order; a name without a value is left out.
 pub(super) fn shape(wanted: &[Metadata], user: &str, person: &Person) -> Vec<(String, String)> {
     let told = |item: &Metadata| {
-        let value = match &item.value {
-            MetadataValue::Username => Some(user.to_owned()),
-            MetadataValue::Attribute { name, lowercase } => {
-                let value = person.values(name).next();
-                let cased = |it: &str| if *lowercase { it.to_lowercase() } else { it.to_owned() };
-                value.map(|value| harmless(cased(value)))
-            }
-            MetadataValue::Groups { join } => {
-                let groups: Vec<&str> = person.groups().collect();
-                (!groups.is_empty()).then(|| harmless(groups.join(join)))
-            }
-        }?;
-        Some((item.name.clone(), value))
+        let value = value(item, user, person);
+        trace::step("metadata", || match &value {
+            Some(value) => format!("{} = {value}", item.name),
+            None => format!("{} has no value", item.name),
+        });
+        Some((item.name.clone(), value?))
     };
     let mut all = Vec::with_capacity(wanted.len());
     all.extend(wanted.iter().filter_map(told));
     all
+}
+
+fn value(item: &Metadata, user: &str, person: &Person) -> Option<String> {
+    match &item.value {
+        MetadataValue::Username => Some(user.to_owned()),
+        MetadataValue::Attribute { name, lowercase } => {
+            let value = person.values(name).next();
+            let cased = |it: &str| if *lowercase { it.to_lowercase() } else { it.to_owned() };
+            value.map(|value| harmless(cased(value)))
+        }
+        MetadataValue::Groups { join } => {
+            let groups: Vec<&str> = person.groups().collect();
+            (!groups.is_empty()).then(|| harmless(groups.join(join)))
+        }
+    }
 }
 
 /// No control character leaves: one could end a header and begin another.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod enter;
+mod explain;
 mod flight;
 mod metadata;
 mod pace;
@@ -22,7 +23,7 @@ use usher_protocol::{Identity, Password, Query, Reason, Source, Warning};
 use crate::cache::{Asked, Cache, Digest, Digester, Memory};
 use crate::config::{self, Rule, Test};
 use crate::directory::{self, Directory, Unavailable, Verification};
-use crate::telemetry::{Host, Notes, Tally};
+use crate::telemetry::{Host, Notes, Tally, trace};
 use enter::{Question, Seen};
 use flight::Flight;
 use metadata::harmless;
@@ -128,9 +129,10 @@ impl Realm {
         let bytes = password.as_bytes();
         // RFC 4513 5.1.2: an empty password must never reach a bind.
         if bytes.is_empty() || bytes.contains(&0) || bytes.len() > usher_protocol::MAX_PASSWORD {
+            trace::step("password", || "empty, too long or with NUL: tried nowhere".to_owned());
             return Err(No::BadCredentials(WRONG));
         }
-        let name = typed.canonical(&self.settings.usernames).ok_or(No::BadCredentials(WRONG))?;
+        let name = self.canonical(typed).ok_or(No::BadCredentials(WRONG))?;
         self.forget_if_void();
         let begun = Instant::now();
         let digest = self.digester.digest(&name, password);
@@ -139,12 +141,15 @@ impl Realm {
         // password cannot lock them out of what works.
         let (who, memory) = self.cache.recall(&name, Some(&digest), begun);
         if !matches!(memory, Memory::Right(_)) {
-            match self.shield.gate(&tried.guess(), begun) {
+            let gate = self.shield.gate(&tried.guess(), begun);
+            trace::step("shield", || explain::gate(gate));
+            match gate {
                 Gate::Open => {}
                 Gate::Wrong => return Err(No::BadCredentials(WRONG)),
                 Gate::Shut(left) => return Err(No::Throttled(left)),
             }
         }
+        let (who, memory) = explain::afresh(who, memory, begun);
         if self.users_read_themselves() {
             let known = (who, memory);
             let (person, verified) = self.enter(&tried, known, &rules, notes, deadline).await?;
@@ -164,9 +169,11 @@ impl Realm {
         deadline: Instant,
     ) -> Result<Identity, No> {
         let rules = self.rules_of(query)?;
-        let name = typed.canonical(&self.settings.usernames).ok_or(No::Nobody(NOBODY))?;
+        let name = self.canonical(typed).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
-        let (who, _) = self.cache.recall(&name, None, Instant::now());
+        let now = Instant::now();
+        let (who, memory) = self.cache.recall(&name, None, now);
+        let (who, _) = explain::afresh(who, memory, now);
         let person = self.find(&name, who, &rules, notes, deadline).await?;
         let person = person.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
@@ -184,6 +191,7 @@ impl Realm {
         let since = person.since.min(verified.since);
         let person = &person.fact;
         if let Some(reason) = person.barred() {
+            trace::step("account", || format!("its entry says {}", reason.as_str()));
             return Err(No::Barred(reason));
         }
         if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), person) {

@@ -87,7 +87,8 @@ impl Person {
         self.barred
     }
 
-    fn id(&self) -> &str {
+    /// What the directory knows the entry by.
+    pub(super) fn id(&self) -> &str {
         self.texts().next().map_or("", |(_, id)| text(id))
     }
 

@@ -13,7 +13,7 @@ use super::{Heard, Known, No, Person, Realm, Searched, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Rule;
 use crate::directory::{Found, Unavailable, Verification};
-use crate::telemetry::{Notes, listening};
+use crate::telemetry::{Notes, listening, trace};
 
 /// A password that somebody gave.
 pub(super) struct Try<'a> {
@@ -113,6 +113,7 @@ impl Realm {
         asked: Asked,
     ) -> Heard<Searched> {
         match self.cache.look(&name, Instant::now()) {
+            _ if trace::is_wanted() => self.search(name, extra, asked).await,
             Who::Fresh { identity, since, .. } if identity.covers(&extra) => {
                 (Ok(Some((identity, since))), None)
             }
@@ -182,8 +183,10 @@ impl Realm {
         let memory = match (person.map(|person| person.source), memory) {
             (Some(Source::Cache), Memory::Right(_)) => memory,
             // What was known when the question began may be of another entry, forgotten, or less.
-            (Some(_), _) => self.cache.password(tried.name, tried.digest, Instant::now()),
-            (None, _) => Memory::Unknown,
+            (Some(_), _) if !trace::is_wanted() => {
+                self.cache.password(tried.name, tried.digest, Instant::now())
+            }
+            _ => Memory::Unknown,
         };
         match (memory, person.map(|person| person.source)) {
             (Memory::Right(since), _) => Ok(Known { fact: None, source: Source::Cache, since }),

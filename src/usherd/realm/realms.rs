@@ -11,7 +11,7 @@ use super::username::Typed;
 use super::{No, Realm};
 use crate::config::{self, Settings};
 use crate::directory;
-use crate::telemetry::{Notes, Tally};
+use crate::telemetry::{Notes, Tally, trace};
 
 /// The realms of one configuration.
 pub struct Realms {
@@ -134,8 +134,13 @@ impl Realms {
         self.by_name.values().for_each(|realm| realm.tally.mark(now));
     }
 
-    fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Arc<Realm>, No> {
-        self.choose_by(query.realm.as_deref(), typed).map_err(No::UnknownRealm)
+    pub(super) fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Arc<Realm>, No> {
+        let realm = self.choose_by(query.realm.as_deref(), typed).map_err(No::UnknownRealm);
+        trace::step("realm", || match &realm {
+            Ok(realm) => realm.settings.name.clone(),
+            Err(_) => "none".to_owned(),
+        });
+        realm
     }
 
     fn named(&self, realm: Option<&str>, user: &str) -> Result<&Arc<Realm>, String> {

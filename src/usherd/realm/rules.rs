@@ -3,13 +3,20 @@
 use super::person::Person;
 use crate::config::{Rule, Test};
 use crate::directory::Wanted;
+use crate::telemetry::trace;
 
 /// The first rule that does not hold.
 pub(super) fn broken<'a>(
     rules: impl IntoIterator<Item = &'a Rule>,
     person: &Person,
 ) -> Option<&'a Rule> {
-    rules.into_iter().find(|rule| !holds(rule, person))
+    rules.into_iter().find(|rule| {
+        let holds = holds(rule, person);
+        trace::step("rule", || {
+            format!("{}: {}", rule.text, if holds { "holds" } else { "broken" })
+        });
+        !holds
+    })
 }
 
 /// Names and values are compared whole and without case, as directories compare them:

@@ -22,6 +22,11 @@ impl<'a> Typed<'a> {
         Self { whole, parts }
     }
 
+    /// As it was typed.
+    pub(super) fn whole(&self) -> &str {
+        self.whole
+    }
+
     /// The domain, in lower case as realms list them.
     pub(super) fn domain(&self) -> Option<String> {
         self.parts.map(|(_, domain)| domain.to_lowercase())

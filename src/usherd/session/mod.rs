@@ -237,7 +237,21 @@ impl Client {
                 control.flush(realm.as_deref(), user.as_deref())
             }
             Call::Unblock { realm, user } if peer.admin => control.unblock(realm.as_deref(), &user),
-            Call::Status | Call::Reload | Call::Flush { .. } | Call::Unblock { .. } => {
+            Call::Explain(query, password) if peer.admin => {
+                let explaining = rules.realms.explain(&query, password.as_ref(), deadline);
+                let (verdict, explanation) = Box::pin(explaining).await;
+                Reply::Explained(verdict, Box::new(explanation))
+            }
+            Call::Compare { file, seconds } if peer.admin => {
+                let duration = Duration::from_secs(seconds.into());
+                Box::pin(control.compare(file.into(), duration)).await
+            }
+            Call::Status
+            | Call::Reload
+            | Call::Flush { .. }
+            | Call::Unblock { .. }
+            | Call::Explain(..)
+            | Call::Compare { .. } => {
                 let text = "commands are given on the admin socket";
                 let refusal = Refusal::new(Reason::PeerNotAllowed, text);
                 Reply::Verdict(Verdict::Forbidden(refusal))
@@ -268,6 +282,7 @@ impl Case<'_> {
             self.decide(rules.access.authenticate.as_ref(), road).await
         };
         self.tell(query, &notes, &verdict);
+        self.control.answered(query, Some(password), &verdict);
         verdict
     }
 
@@ -279,6 +294,7 @@ impl Case<'_> {
             self.decide(rules.access.lookup.as_ref(), road).await
         };
         self.tell(query, &notes, &verdict);
+        self.control.answered(query, None, &verdict);
         verdict
     }
 

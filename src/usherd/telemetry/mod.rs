@@ -11,6 +11,7 @@ mod notes;
 mod seldom;
 mod stopwatch;
 mod tally;
+pub mod trace;
 
 pub use audit::decision;
 pub use count::{Count, Inside, Level};

@@ -1,5 +1,6 @@
 //! One connection: opened, bound, asked, each within its time.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -57,6 +58,18 @@ impl Search {
             most: 1,
             may_be_absent: true,
         }
+    }
+}
+
+/// As ldapsearch(1) would be asked.
+impl fmt::Display for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = match self.scope {
+            Scope::Base => "base",
+            Scope::OneLevel => "onelevel",
+            Scope::Subtree => "subtree",
+        };
+        write!(f, "base {:?}, scope {scope}, filter {}", self.base, self.filter)
     }
 }
 

@@ -18,7 +18,7 @@ use super::referral::Elsewhere;
 use super::{Failure, policy};
 use crate::config;
 use crate::directory::Verification;
-use crate::telemetry::{Count, Stopwatch};
+use crate::telemetry::{Count, Stopwatch, trace};
 
 /// A server and the connections to it.
 pub(super) struct Host {
@@ -79,6 +79,13 @@ impl Host {
             result => result,
         };
         self.search_time.took(begun.elapsed());
+        trace::step("search", || {
+            let came = match &result {
+                Ok(answer) => format!("{} found", answer.entries.len()),
+                Err(failure) => failure.text().to_owned(),
+            };
+            format!("{} {search}: {came}, after {}", self.health.url(), took(begun))
+        });
         self.note(&result);
         result
     }
@@ -124,6 +131,13 @@ impl Host {
             result => result,
         };
         self.bind_time.took(begun.elapsed());
+        trace::step("bind", || {
+            let came = match &result {
+                Ok((result, _)) => describe(result),
+                Err(failure) => failure.text().to_owned(),
+            };
+            format!("{} as {dn}: {came}, after {}", self.health.url(), took(begun))
+        });
         self.note(&result);
         let (result, lane) = result?;
         let held = Held::new(Arc::clone(self), lane, turn);
@@ -254,9 +268,16 @@ impl Host {
     }
 }
 
+/// How long something took, for people.
+pub(super) fn took(began: Instant) -> String {
+    let millis = Instant::now().saturating_duration_since(began).as_secs_f64() * 1000.0;
+    format!("{millis:.1} ms")
+}
+
 /// The result code, its name, and what the server added.
 pub(super) fn describe(result: &LdapResult) -> String {
     let name = match result.rc {
+        0 => "success",
         1 => "operationsError",
         2 => "protocolError",
         3 => "timeLimitExceeded",

@@ -12,6 +12,7 @@ mod groups;
 mod guard;
 mod health;
 mod held;
+mod hints;
 mod host;
 mod keeper;
 mod lanes;
@@ -33,8 +34,9 @@ use self::connection::Search;
 use self::eyes::Eyes;
 use self::held::Held;
 use self::pool::Pool;
-use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Wanted};
+use super::{Directory, Entry, Found, Lacking, Saying, Unavailable, Verification, Wanted};
 use crate::config;
+use crate::telemetry::trace;
 
 /// The servers of one realm.
 pub(super) struct Ldap {
@@ -116,6 +118,11 @@ impl Ldap {
             return Ok(Found::Nobody);
         }
         let mut entries = eyes.search(self.search(user, wanted), deadline).await?;
+        trace::step("entry", || match entries.as_slice() {
+            [] => "no entry matches".to_owned(),
+            [one] => one.dn.clone(),
+            [one, other, ..] => format!("more than one matches: {}, {}", one.dn, other.dn),
+        });
         let found = match (entries.pop(), entries.is_empty()) {
             (None, _) => return Ok(Found::Nobody),
             (Some(_), false) => return Ok(Found::Several),
@@ -124,8 +131,14 @@ impl Ldap {
         let primary = active_directory::primary_group(&found);
         let primary = primary.filter(|_| self.settings.active_directory);
         let mut entry = entry::read(found, user, &self.settings);
+        for (name, values) in entry.attributes.iter() {
+            trace::step("attribute", || format!("{name}: {}", values.join(", ")));
+        }
         if let Some(groups) = &self.settings.groups {
             entry.groups = groups::of(&entry, primary, groups, eyes, deadline).await?;
+        }
+        if self.settings.groups.is_some() {
+            trace::step("groups", || entry.groups.join(", "));
         }
         for filter in &wanted.filters {
             let matching = Search::of_entry(&entry.id, filter, []);
@@ -206,6 +219,15 @@ impl Directory for Ldap {
 
     fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn hints<'a>(
+        &'a self,
+        user: &'a str,
+        lacking: Lacking<'a>,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Vec<String>> + Send + 'a>> {
+        Box::pin(hints::of(&self.settings, &self.pool, user, lacking, deadline))
     }
 
     fn generation(&self) -> u64 {

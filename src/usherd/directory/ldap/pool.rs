@@ -18,6 +18,7 @@ use super::roster::Roster;
 use crate::config;
 use crate::directory::{Unavailable, Verification};
 use crate::telemetry::heard;
+use crate::telemetry::trace;
 
 /// Hosts, and the keeper of each.
 pub(super) struct Pool {
@@ -144,10 +145,10 @@ impl Pool {
 /// tells its host's health how long that took.
 fn ask(host: &Arc<Host>, search: &Arc<Search>, deadline: Instant) -> JoinHandle<Searched> {
     let (host, search) = (Arc::clone(host), Arc::clone(search));
-    tokio::spawn(async move {
+    tokio::spawn(trace::carried(async move {
         let result = host.search(&search, deadline).await;
         (host, result)
-    })
+    }))
 }
 
 /// What each host said, for the answer if none could help.
@@ -159,7 +160,9 @@ struct Tried {
 impl Tried {
     fn skipped(&mut self, host: &Host) {
         let why = host.health.last_error().unwrap_or_default();
-        self.said.push(format!("{}: {why}", host.health.url()));
+        let said = format!("{}: {why}", host.health.url());
+        trace::step("host", || format!("not asked, since it is down: {said}"));
+        self.said.push(said);
     }
 
     /// Notes why a host did not help; an error if no other host would.

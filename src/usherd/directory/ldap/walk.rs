@@ -11,6 +11,7 @@ use x509_cert::der::Decode;
 use super::connection::{Connection, Search};
 use super::dns::{Dns, Place};
 use super::endpoint::{Endpoint, Link};
+use super::host::took;
 use super::{Failure, filter, roster};
 use crate::config::{self, Scope, Users};
 use crate::directory::Walk;
@@ -101,11 +102,6 @@ async fn find_users(
         )));
     }
     Ok(())
-}
-
-fn took(began: Instant) -> String {
-    let millis = Instant::now().saturating_duration_since(began).as_secs_f64() * 1000.0;
-    format!("{millis:.1} ms")
 }
 
 fn whom(account: &config::Account) -> String {

@@ -1,17 +1,22 @@
 //! The running daemon as a whole: the configuration in force, the counters, and what the admin
 //! socket may ask of them.
 
+mod shadow;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
-use tokio::sync::{mpsc, oneshot};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
-use usher_protocol::{Reply, Status, frame};
+use usher_protocol::{Password, Query, Reply, Status, Verdict, frame};
 
-use crate::config::{Access, Listen, Saslauthd, Settings};
+use crate::config::{self, Access, Listen, Saslauthd, Settings};
 use crate::realm::Realms;
 use crate::telemetry::{self, Counters, Seldom};
+use shadow::Shadow;
 
 /// The bytes of metrics in an answer; a frame holds a little more.
 const PART: usize = frame::MAX_LENGTH - 1024;
@@ -20,6 +25,9 @@ const PART: usize = frame::MAX_LENGTH - 1024;
 pub struct Control {
     rules: ArcSwap<Rules>,
     reloads: mpsc::Sender<Reload>,
+    /// Another configuration that is asked the same, while somebody compares.
+    shadow: ArcSwapOption<Shadow>,
+    comparing: Mutex<()>,
     started: Instant,
     connections: AtomicU64,
     /// What was answered since the start.
@@ -55,6 +63,8 @@ impl Control {
         let control = Self {
             rules: ArcSwap::from_pointee(Rules::new(settings, realms, now)),
             reloads,
+            shadow: ArcSwapOption::empty(),
+            comparing: Mutex::new(()),
             started: now,
             connections: AtomicU64::new(0),
             counters: Counters::default(),
@@ -81,6 +91,30 @@ impl Control {
             return Reply::Failed(ENDING.to_owned());
         }
         told.await.map_or_else(|_| Reply::Failed(ENDING.to_owned()), outcome)
+    }
+
+    /// Has the configuration in this file asked what real requests ask, for so long, and tells how
+    /// its answers differ.
+    pub async fn compare(&self, file: PathBuf, duration: Duration) -> Reply {
+        let Ok(_alone) = self.comparing.try_lock() else {
+            return Reply::Failed("another comparison is under way".to_owned());
+        };
+        let (realms, limit) = match open(file).await {
+            Ok(opened) => opened,
+            Err(text) => return Reply::Failed(text),
+        };
+        let (shadow, questions) = Shadow::new();
+        self.shadow.store(Some(shadow));
+        let comparison = questions.compare(&realms, Instant::now() + duration, limit).await;
+        self.shadow.store(None);
+        Reply::Compared(Box::new(comparison))
+    }
+
+    /// Tells whoever compares what was asked and answered.
+    pub fn answered(&self, query: &Query, password: Option<&Password>, verdict: &Verdict) {
+        if let Some(shadow) = &*self.shadow.load() {
+            shadow.consider(query, password, verdict);
+        }
     }
 
     /// Forgets what directories said.
@@ -122,6 +156,14 @@ impl Control {
     pub fn connections(&self, count: usize) {
         self.connections.store(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
+}
+
+/// The realms of a configuration that is not in force, and how long a request of theirs may take.
+async fn open(file: PathBuf) -> Result<(Realms, Duration), String> {
+    let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
+    let loaded = loaded.map_err(|error| error.to_string())?;
+    let settings = loaded.map_err(|error| error.to_string())?.settings;
+    Ok((Realms::open(&settings, None)?, settings.listen.request_timeout))
 }
 
 fn outcome(done: Result<String, String>) -> Reply {

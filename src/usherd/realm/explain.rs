@@ -1,0 +1,168 @@
+//! `usherctl explain`: the road of one request with each of its steps told, and a look at what may
+//! be amiss. The road is the one of every request; it just does not end at what is remembered.
+
+use tokio::time::{Instant, timeout_at};
+use usher_protocol::{Explanation, Password, Query, Reason, Verdict};
+
+use super::person::Person;
+use super::shield::Gate;
+use super::username::Typed;
+use super::{Realm, Realms};
+use crate::cache::{Memory, Who};
+use crate::config::{self, MetadataValue, Rule, Test};
+use crate::directory::Lacking;
+use crate::telemetry::Notes;
+use crate::telemetry::trace::{self, Trace};
+
+impl Realms {
+    /// The answer to the question, how it came about, and what may be amiss.
+    pub async fn explain(
+        &self,
+        query: &Query,
+        password: Option<&Password>,
+        deadline: Instant,
+    ) -> (Verdict, Explanation) {
+        let trace = Trace::new(Instant::now());
+        let mut notes = Notes::default();
+        let road = async {
+            match password {
+                Some(password) => self.authenticate(query, password, &mut notes, deadline).await,
+                None => self.lookup(query, &mut notes, deadline).await,
+            }
+        };
+        let verdict = trace.follow(road).await;
+        let hints = self.hints(query, &verdict, deadline).await;
+        (verdict, Explanation { steps: trace.steps(), hints })
+    }
+
+    async fn hints(&self, query: &Query, verdict: &Verdict, deadline: Instant) -> Vec<String> {
+        let typed = Typed::new(&query.user);
+        let Ok(realm) = self.choose(query, &typed) else { return Vec::new() };
+        let Some(name) = realm.canonical(&typed) else { return Vec::new() };
+        let mut hints: Vec<String> = realm.unlisted_domain(&typed, &name).into_iter().collect();
+        let person = match realm.cache.recall(&name, None, Instant::now()).0 {
+            Who::Fresh { identity, .. } => Some(identity),
+            Who::Nobody | Who::Stale { .. } | Who::Unknown => None,
+        };
+        let look = realm.look_around(query, verdict, &name, person.as_ref(), deadline);
+        hints.extend(timeout_at(deadline, look).await.unwrap_or_default());
+        hints
+    }
+}
+
+impl Realm {
+    async fn look_around(
+        &self,
+        query: &Query,
+        verdict: &Verdict,
+        name: &str,
+        person: Option<&Person>,
+        deadline: Instant,
+    ) -> Vec<String> {
+        let reason = verdict.refusal().map(|refusal| refusal.reason);
+        match (person, reason) {
+            (Some(person), Some(Reason::Rule)) => self.broken_rules(query, person),
+            (Some(_), Some(Reason::BadCredentials)) => {
+                vec!["the user is there; the directory refuses the password".to_owned()]
+            }
+            (Some(person), None) => {
+                let absent = self.absent(person);
+                let lacking = Lacking::Attributes(person.id(), &absent);
+                if absent.is_empty() {
+                    return Vec::new();
+                }
+                self.directory.hints(name, lacking, deadline).await
+            }
+            (None, Some(Reason::Throttled)) => {
+                vec![format!("`usherctl unblock {name}` lifts a user's block")]
+            }
+            (None, Some(Reason::BadCredentials | Reason::NoSuchUser | Reason::NoHost)) => {
+                self.directory.hints(name, Lacking::User, deadline).await
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A domain that no realm lists means another person, or was forgotten.
+    fn unlisted_domain(&self, typed: &Typed<'_>, name: &str) -> Option<String> {
+        let domain = typed.domain()?;
+        (name.to_lowercase() == typed.whole().to_lowercase()).then(|| {
+            format!(
+                "the realm {} does not list {domain:?} in domains, so it is taken for a part of \
+                 the name",
+                self.settings.name
+            )
+        })
+    }
+
+    /// The attributes that metadata is made of and the entry does not have.
+    fn absent(&self, person: &Person) -> Vec<String> {
+        let wanted = self.settings.metadata.iter().filter_map(|item| match &item.value {
+            MetadataValue::Attribute { name, .. } => Some(name),
+            MetadataValue::Username | MetadataValue::Groups { .. } => None,
+        });
+        wanted.filter(|name| person.values(name).next().is_none()).cloned().collect()
+    }
+
+    /// What the entry has instead of what the rules ask for.
+    fn broken_rules(&self, query: &Query, person: &Person) -> Vec<String> {
+        let asked: Vec<Rule> = query.require.iter().filter_map(|it| Rule::parse(it).ok()).collect();
+        let rules = self.settings.rules.iter().chain(&asked);
+        let Some(rule) = super::rules::broken(rules, person) else { return Vec::new() };
+        let has = |values: Vec<&str>| match values.as_slice() {
+            [] => "none".to_owned(),
+            values => values.join(", "),
+        };
+        vec![match &rule.test {
+            Test::Group(_) if !self.knows_groups() => {
+                format!(
+                    "the realm says nowhere what groups are: [realm.{}.groups]",
+                    self.settings.name
+                )
+            }
+            Test::Group(_) => format!("the user's groups: {}", has(person.groups().collect())),
+            Test::Attribute { name, .. } => {
+                format!("the values of {name}: {}", has(person.values(name).collect()))
+            }
+            Test::Filter(filter) => format!("the user's entry does not match {}", filter.as_str()),
+        }]
+    }
+
+    fn knows_groups(&self) -> bool {
+        match &self.settings.directory {
+            config::Directory::Ldap(ldap) => ldap.groups.is_some(),
+            config::Directory::Local(_) => true,
+        }
+    }
+}
+
+/// What the shield says, in words.
+pub(super) fn gate(gate: Gate) -> String {
+    match gate {
+        Gate::Open => "the password may be tried".to_owned(),
+        Gate::Wrong => "the directory has refused this very password lately".to_owned(),
+        Gate::Shut(left) => format!("too many passwords failed; shut for {} s", left.as_secs()),
+    }
+}
+
+/// What is remembered; where a request is explained it is told and not used.
+pub(super) fn afresh(who: Who<Person>, memory: Memory, now: Instant) -> (Who<Person>, Memory) {
+    if !trace::is_wanted() {
+        return (who, memory);
+    }
+    let age = |since: Instant| now.saturating_duration_since(since).as_secs();
+    trace::step("cache", || match &who {
+        Who::Nobody => "knows that there is no such user".to_owned(),
+        Who::Fresh { since, .. } => format!("knows who this is, for {} s", age(*since)),
+        Who::Stale { since, .. } => format!("knew who this is, {} s ago", age(*since)),
+        Who::Unknown => "does not know the user".to_owned(),
+    });
+    match memory {
+        Memory::Right(since) | Memory::Offline(since) => {
+            let age = age(since);
+            trace::step("cache", || format!("the password was right {age} s ago"));
+        }
+        Memory::Unknown => {}
+    }
+    (Who::Unknown, Memory::Unknown)
+}
