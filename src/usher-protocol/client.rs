@@ -2,29 +2,36 @@
 //!
 //! It needs no runtime and no thread, so it fits into a web server's module or a small tool.
 
-use std::io::{self, Read, Write};
+mod connection;
+
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fmt, mem};
+use std::{fmt, io};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::frame::{self, FrameError};
-use crate::{Answer, Call, Reply, Request};
+use crate::{Call, Reply, Request};
+use connection::Connection;
 
 /// A connection to the daemon, opened at the first question and again whenever it broke.
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
-    stream: Option<UnixStream>,
+    connection: Option<Connection>,
     last_id: u64,
 }
 
 impl Client {
     /// A client of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), stream: None, last_id: 0 }
+        Self { path: path.into(), connection: None, last_id: 0 }
+    }
+
+    /// Where the daemon listens.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Asks, and waits at most `timeout` for the answer.
@@ -42,25 +49,25 @@ impl Client {
         let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
         let request = Request { id: self.last_id, timeout_ms, call };
         let frame = frame::encode(&request).map_err(ClientError::Frame)?;
-        if let Some(mut stream) = self.stream.take() {
-            match exchange(&mut stream, &frame, request.id, deadline) {
+        if let Some(mut connection) = self.connection.take() {
+            match connection.exchange(&frame, request.id, deadline) {
                 Err(ClientError::Closed | ClientError::Io(_)) => {}
-                result => return self.keep(stream, result),
+                result => return self.keep(connection, result),
             }
         }
-        let mut stream = connect(&self.path, deadline)?;
-        let result = exchange(&mut stream, &frame, request.id, deadline);
-        self.keep(stream, result)
+        let mut connection = Connection::new(connect(&self.path, deadline)?);
+        let result = connection.exchange(&frame, request.id, deadline);
+        self.keep(connection, result)
     }
 
     /// Only a connection whose last question was answered is in a known state.
     fn keep(
         &mut self,
-        stream: UnixStream,
+        connection: Connection,
         result: Result<Reply, ClientError>,
     ) -> Result<Reply, ClientError> {
         if result.is_ok() {
-            self.stream = Some(stream);
+            self.connection = Some(connection);
         }
         result
     }
@@ -82,63 +89,6 @@ pub fn connect(path: &Path, deadline: Instant) -> Result<UnixStream, ClientError
         Ok(()) => Ok(socket.into()),
         Err(error) if timed_out(&error) => Err(ClientError::Deadline),
         Err(error) => Err(failed(error)),
-    }
-}
-
-fn exchange(
-    stream: &mut UnixStream,
-    request: &[u8],
-    id: u64,
-    deadline: Instant,
-) -> Result<Reply, ClientError> {
-    write_all(stream, request, deadline)?;
-    loop {
-        let mut header = [0; frame::HEADER];
-        read_exact(stream, &mut header, deadline)?;
-        let mut body = vec![0; frame::length(header).map_err(ClientError::Frame)?];
-        read_exact(stream, &mut body, deadline)?;
-        let answer: Answer = frame::decode(&body).map_err(ClientError::Frame)?;
-        // Id 0 is the daemon's complaint about what it could not read: ours.
-        if answer.id == id || answer.id == 0 {
-            return Ok(answer.reply);
-        }
-    }
-}
-
-fn write_all(stream: &mut UnixStream, bytes: &[u8], deadline: Instant) -> Result<(), ClientError> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        stream.set_write_timeout(Some(left(deadline)?)).map_err(ClientError::Io)?;
-        match progress(stream.write(rest))? {
-            0 => {}
-            written => rest = rest.get(written..).unwrap_or_default(),
-        }
-    }
-    Ok(())
-}
-
-fn read_exact(
-    stream: &mut UnixStream,
-    buffer: &mut [u8],
-    deadline: Instant,
-) -> Result<(), ClientError> {
-    let mut rest = buffer;
-    while !rest.is_empty() {
-        stream.set_read_timeout(Some(left(deadline)?)).map_err(ClientError::Io)?;
-        let read = progress(stream.read(rest))?;
-        rest = mem::take(&mut rest).get_mut(read..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-/// The bytes moved; 0 when interrupted, for the caller to go on.
-fn progress(result: io::Result<usize>) -> Result<usize, ClientError> {
-    match result {
-        Ok(0) => Err(ClientError::Closed),
-        Ok(moved) => Ok(moved),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-        Err(error) if timed_out(&error) => Err(ClientError::Deadline),
-        Err(error) => Err(ClientError::Io(error)),
     }
 }
 
