@@ -173,8 +173,8 @@ impl Question<'_> {
     }
 
     fn query(&self, require: Vec<String>) -> Query {
-        let Whom { realm, user, .. } = self.whom.clone();
-        Query { realm, user, client: self.client, require }
+        let Whom { realm, user, .. } = &self.whom;
+        Query { realm: realm.clone(), user: user.clone(), client: self.client, require }
     }
 
     /// Time-outs of one request never add up.

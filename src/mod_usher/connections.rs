@@ -3,7 +3,7 @@
 //! A thread takes one out, asks, and puts it back; the lock is held only for taking and putting.
 //! The one used last is taken first, so there are as many as are in use at the same time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub static CONNECTIONS: Connections = Connections::new();
 
 /// Connections that nobody uses at the moment.
 #[derive(Debug)]
-pub struct Connections(Mutex<Vec<(PathBuf, Client)>>);
+pub struct Connections(Mutex<Vec<Client>>);
 
 impl Connections {
     /// None yet; they are opened when somebody asks.
@@ -34,7 +34,7 @@ impl Connections {
     pub fn ask(&self, socket: &Path, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
         let mut client = self.take(socket).unwrap_or_else(|| Client::new(socket));
         let reply = client.ask(call, timeout)?;
-        self.put(socket, client);
+        self.put(client);
         Ok(reply)
     }
 
@@ -45,18 +45,18 @@ impl Connections {
 
     fn take(&self, socket: &Path) -> Option<Client> {
         let mut idle = self.idle();
-        let last = idle.iter().rposition(|(path, _)| path == socket)?;
-        Some(idle.remove(last).1)
+        let last = idle.iter().rposition(|client| client.path() == socket)?;
+        Some(idle.remove(last))
     }
 
-    fn put(&self, socket: &Path, client: Client) {
+    fn put(&self, client: Client) {
         let mut idle = self.idle();
         if idle.len() < MOST_IDLE {
-            idle.push((socket.to_path_buf(), client));
+            idle.push(client);
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(PathBuf, Client)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Client>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     fn no_more_than_the_most_are_kept() {
         let connections = Connections::new();
         for _ in 0..MOST_IDLE + 5 {
-            connections.put(Path::new("/x"), Client::new("/x"));
+            connections.put(Client::new("/x"));
         }
         assert_eq!(connections.idle().len(), MOST_IDLE);
     }

@@ -324,7 +324,9 @@ fn watch(r: *mut request_rec, phase: unsafe extern "C" fn(*mut request_rec) -> c
 unsafe extern "C" fn fixups(r: *mut request_rec) -> c_int {
     caught(sys::HTTP_INTERNAL_SERVER_ERROR, || {
         let request = Request(r);
-        let settings = request.settings();
+        let Some(settings) = request.settings() else {
+            return sys::DECLINED;
+        };
         if settings.metadata != Some(true) || request.is_unproven() {
             return sys::DECLINED;
         }
@@ -351,14 +353,13 @@ struct Request(*mut request_rec);
 
 impl Request {
     /// What holds where the request is going.
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Option<&Settings> {
         // SAFETY: httpd has made the vector before any callback with a request; at the module's
         // place is what `create_settings` or `merge_settings` made.
-        let settings = unsafe {
+        unsafe {
             let vector = (*self.0).per_dir_config;
             sys::ap_get_module_config(vector, &raw const usher_module).cast::<Settings>().as_ref()
-        };
-        settings.cloned().unwrap_or_default()
+        }
     }
 
     /// Whom httpd or another module found it to be. No directory has a name that is not UTF-8.
@@ -382,7 +383,8 @@ impl Request {
 
     /// A question about this user, as the request's place has it.
     fn question(&self, user: &str) -> Result<Question<'_>, CannotTell> {
-        let settings = self.settings();
+        let nothing_said = Settings::default();
+        let settings = self.settings().unwrap_or(&nothing_said);
         let whom = Whom {
             socket: settings.socket().to_path_buf(),
             realm: self.realm(settings.realm)?,
