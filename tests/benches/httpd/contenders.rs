@@ -85,12 +85,12 @@ impl Contender {
         fs::write(at("htdocs/page"), "The same page for everybody.\n").expect("a page");
         fs::create_dir(at("python")).expect("a folder");
         fs::write(at("python/ldapmetadata.py"), HANDLER).expect("the handler");
-        let told = self.mail.map(|name| format!("Header set X-Mail \"expr=%{{reqenv:{name}}}\"\n"));
+        // Who is told nothing has the same work with saying so.
+        let mail = self.mail.unwrap_or("NOTHING");
         let configuration = format!(
-            "{ROOM}{}<Directory @DIR@/htdocs>\nAuthType Basic\nAuthName bench\n{}{}</Directory>\n",
-            self.server,
-            self.directory,
-            told.unwrap_or_default()
+            "{ROOM}{}<Directory @DIR@/htdocs>\nAuthType Basic\nAuthName bench\n{}\
+             Header set X-Mail \"expr=%{{reqenv:{mail}}}\"\n</Directory>\n",
+            self.server, self.directory
         );
         let configuration = configuration
             .replace("@FILE@", FILE)
