@@ -55,3 +55,4 @@ mod tls;
 mod usherctl;
 mod usherctl_bench;
 mod vectors;
+mod watchdog;

@@ -1,5 +1,7 @@
 //! The daemon's life: start, serve, reload, drain.
 
+mod watchdog;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::{self, Loaded, Settings};
 use crate::control::{Control, Reload};
@@ -50,6 +53,7 @@ impl Daemon {
     pub async fn run(self, end: CancellationToken) {
         let Self { file, sockets, control, mut reloads, mut signals } = self;
         let stop = CancellationToken::new();
+        let watchdog = guard(&sockets);
         let mut serving = tokio::spawn(listener::run(sockets, Arc::clone(&control), stop.clone()));
         tracing::info!("usherd {} serves", env!("CARGO_PKG_VERSION"));
         notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
@@ -71,6 +75,7 @@ impl Daemon {
         notify(&[NotifyState::Stopping, NotifyState::Status("answering what was asked")]);
         tracing::info!("usherd ends: no new connections, requests under way are answered");
         stop.cancel();
+        drop(watchdog);
         let longest = control.rules().listen.request_timeout + LINGER;
         tokio::select! {
             _ = &mut serving => tracing::info!("usherd has ended"),
@@ -80,6 +85,14 @@ impl Daemon {
         // Digests are overwritten, also where a request that is left holds its realm.
         drop(control.flush(None, None));
     }
+}
+
+/// Where systemd asks for signs of life, it is told for as long as this is kept.
+fn guard(sockets: &Sockets) -> Option<AbortOnDropHandle<()>> {
+    let within = sd_notify::watchdog_enabled()?;
+    let socket = sockets.admin_path()?;
+    let watch = async move { watchdog::run(within, &socket).await };
+    Some(AbortOnDropHandle::new(tokio::spawn(watch)))
 }
 
 /// Reads the configuration again. What is wrong with it leaves the old one in force.

@@ -52,6 +52,14 @@ impl Daemon {
 
     /// As [`Self::start`], in a folder that is already there, with the command adapted.
     pub(crate) fn start_in(folder: TempDir, adapt: impl FnOnce(Command) -> Command) -> Self {
+        Self::start_told(folder, adapt).0
+    }
+
+    /// As [`Self::start_in`], with where it goes on to tell systemd of itself.
+    pub(crate) fn start_told(
+        folder: TempDir,
+        adapt: impl FnOnce(Command) -> Command,
+    ) -> (Self, UnixDatagram) {
         let notify = folder.path().join("notify.sock");
         let _ = fs::remove_file(&notify);
         let notifications = UnixDatagram::bind(&notify).expect("a notification socket");
@@ -61,7 +69,7 @@ impl Daemon {
         let process = Process::start(adapt(usherd), &folder.path().join("log"));
         let mut daemon = Self { process, folder };
         daemon.await_ready(&notifications);
-        daemon
+        (daemon, notifications)
     }
 
     fn await_ready(&mut self, notifications: &UnixDatagram) {

@@ -1,5 +1,6 @@
 //! The doors: sockets, limits, and who stands at the other end.
 
+mod passed;
 mod sockets;
 
 use std::collections::HashMap;

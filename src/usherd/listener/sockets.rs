@@ -6,11 +6,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use listenfd::ListenFd;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use super::Listener;
+use super::passed::{self, Passed};
 use crate::config::{Listen, Saslauthd};
 
 /// systemd's names for the sockets it passes (`FileDescriptorName=`).
@@ -34,10 +34,15 @@ pub struct Sockets {
 struct Made {
     path: PathBuf,
     inode: u64,
+    /// systemd keeps the socket, so its file waits for the next process.
+    kept: bool,
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
         if fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
@@ -45,29 +50,34 @@ impl Drop for Made {
 }
 
 impl Sockets {
-    /// Takes the sockets that systemd passes, and makes those it does not.
+    /// Takes the sockets that systemd passes or keeps for us, and makes those it does not.
     ///
     /// # Errors
     /// A text for people.
     pub fn open(listen: &Listen, saslauthd: Option<&Saslauthd>) -> Result<Self, String> {
+        let mut passed = Passed::from_systemd(&[PUBLIC, ADMIN, SASLAUTHD])?;
         let mut made = Vec::new();
-        let [mut public, mut admin, mut mux] = inherited()?;
-        if public.is_none() {
-            let group = listen.socket_group.as_ref().map(|(_, id)| *id);
-            public = Some(bind(&listen.socket, listen.socket_mode, group, &mut made)?);
-        }
-        if admin.is_none() {
-            admin = Some(bind(&listen.admin_socket, ADMIN_MODE, None, &mut made)?);
-        }
-        if let Some(wanted) = saslauthd.filter(|_| mux.is_none()) {
-            let group = wanted.socket_group.as_ref().map(|(_, id)| *id);
-            mux = Some(bind(&wanted.socket, wanted.socket_mode, group, &mut made)?);
-        }
-        let (Some(public), Some(admin)) = (public, admin) else {
-            return Err("a socket is missing".to_owned());
+        let group = listen.socket_group.as_ref().map(|(_, id)| *id);
+        let public = Place { path: &listen.socket, mode: listen.socket_mode, group };
+        let admin = Place { path: &listen.admin_socket, mode: ADMIN_MODE, group: None };
+        let public = public.listen(PUBLIC, &mut passed, &mut made)?;
+        let admin = admin.listen(ADMIN, &mut passed, &mut made)?;
+        let saslauthd = match saslauthd {
+            Some(wanted) => {
+                let group = wanted.socket_group.as_ref().map(|(_, id)| *id);
+                let mux = Place { path: &wanted.socket, mode: wanted.socket_mode, group };
+                Some(mux.listen(SASLAUTHD, &mut passed, &mut made)?)
+            }
+            None => passed.take(SASLAUTHD)?,
         };
-        let saslauthd = mux.map(listening).transpose()?;
+        passed.forget_rest();
+        let saslauthd = saslauthd.map(listening).transpose()?;
         Ok(Self { public: listening(public)?, admin: listening(admin)?, saslauthd, _made: made })
+    }
+
+    /// Where the daemon takes commands.
+    pub fn admin_path(&self) -> Option<PathBuf> {
+        self.admin.local_addr().ok()?.as_pathname().map(Path::to_path_buf)
     }
 }
 
@@ -78,57 +88,72 @@ fn listening(listener: StdListener) -> Result<Listener, String> {
         .map_err(|error| format!("a listening socket cannot be used: {error}"))
 }
 
-/// LISTEN_FDS (sd_listen_fds(3)).
-fn inherited() -> Result<[Option<StdListener>; 3], String> {
-    let names = match sd_notify::listen_fds_with_names() {
-        Ok(passed) => passed.map(|(_, name)| name).collect::<Vec<_>>(),
-        Err(error) => return Err(format!("the sockets that systemd passes: {error}")),
-    };
-    let mut passed = ListenFd::from_env();
-    let (mut public, mut admin, mut saslauthd) = (None, None, None);
-    for (place, name) in names.iter().enumerate() {
-        let slot = match name.as_str() {
-            PUBLIC => &mut public,
-            ADMIN => &mut admin,
-            SASLAUTHD => &mut saslauthd,
-            other => {
-                tracing::warn!(
-                    "systemd passes a socket {other:?}; {PUBLIC}, {ADMIN} and {SASLAUTHD} are known"
-                );
-                continue;
-            }
-        };
-        *slot = passed
-            .take_unix_listener(place)
-            .map_err(|error| format!("the socket {name} that systemd passes: {error}"))?;
-    }
-    Ok([public, admin, saslauthd])
-}
-
-/// Binds, with a file that is never open to more than `mode` says: the process's umask leaves
-/// nothing to others until the mode is set.
-fn bind(
-    path: &Path,
+/// Where a socket of our own is to be, and for whom.
+struct Place<'a> {
+    path: &'a Path,
     mode: u32,
     group: Option<u32>,
-    made: &mut Vec<Made>,
-) -> Result<StdListener, String> {
-    let failed = |error: io::Error| format!("cannot listen at {}: {error}", path.display());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let folder = File::open(folder)
-        .map_err(|error| format!("cannot listen at {}: its folder: {error}", path.display()))?;
-    // Two daemons that start at once must not take each other's socket for a stale one.
-    let _alone = Flock::lock(folder, FlockArg::LockExclusive)
-        .map_err(|(_, error)| failed(io::Error::from(error)))?;
-    remove_stale(path)?;
-    let listener = StdListener::bind(path).map_err(failed)?;
-    let inode = fs::metadata(path).map_err(failed)?.ino();
-    made.push(Made { path: path.to_path_buf(), inode });
-    if group.is_some() {
-        chown(path, None, group).map_err(failed)?;
+}
+
+impl Place<'_> {
+    /// systemd's socket of this name, else the one that an earlier process made here, else a new
+    /// one.
+    fn listen(
+        &self,
+        name: &str,
+        passed: &mut Passed,
+        made: &mut Vec<Made>,
+    ) -> Result<StdListener, String> {
+        if let Some(given) = passed.take(name)? {
+            return Ok(given);
+        }
+        if let Some(kept) = passed.take_kept(name, |kept| self.is_place_of(kept))? {
+            self.permit()?;
+            return Ok(kept);
+        }
+        let (listener, mut file) = self.bind()?;
+        file.kept = passed::keep(name, &listener);
+        made.push(file);
+        Ok(listener)
     }
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
-    Ok(listener)
+
+    /// The configuration may name another place now, and files can be removed.
+    fn is_place_of(&self, kept: &StdListener) -> bool {
+        kept.local_addr().is_ok_and(|at| at.as_pathname() == Some(self.path))
+            && fs::metadata(self.path).is_ok_and(|file| file.file_type().is_socket())
+    }
+
+    /// Binds, with a file that is never open to more than `mode` says: the process's umask leaves
+    /// nothing to others until the mode is set.
+    fn bind(&self) -> Result<(StdListener, Made), String> {
+        let path = self.path;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = File::open(folder)
+            .map_err(|error| format!("cannot listen at {}: its folder: {error}", path.display()))?;
+        // Two daemons that start at once must not take each other's socket for a stale one.
+        let _alone = Flock::lock(folder, FlockArg::LockExclusive)
+            .map_err(|(_, error)| self.failed(&io::Error::from(error)))?;
+        remove_stale(path)?;
+        let listener = StdListener::bind(path).map_err(|error| self.failed(&error))?;
+        let inode = fs::metadata(path).map_err(|error| self.failed(&error))?.ino();
+        let made = Made { path: path.to_path_buf(), inode, kept: false };
+        self.permit()?;
+        Ok((listener, made))
+    }
+
+    /// systemd's sandbox knows no chown, and none is needed for the daemon's own group.
+    fn permit(&self) -> Result<(), String> {
+        let has = fs::metadata(self.path).map_err(|error| self.failed(&error))?.gid();
+        if self.group.is_some_and(|group| group != has) {
+            chown(self.path, None, self.group).map_err(|error| self.failed(&error))?;
+        }
+        fs::set_permissions(self.path, Permissions::from_mode(self.mode))
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> String {
+        format!("cannot listen at {}: {error}", self.path.display())
+    }
 }
 
 /// Makes way for a new socket where a dead daemon left its own, and for nothing else.
