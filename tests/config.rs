@@ -52,22 +52,46 @@ fn the_check_reads_the_users_of_a_local_realm() {
     assert!(refused.stderr.contains("absent.toml"), "{}", refused.stderr);
 }
 
+/// With the three lines filled in, for a directory whose certificate the system need not know.
+fn filled_in() -> String {
+    let mut configuration = sample();
+    for (empty, filled) in [
+        ("host = \"\"", "host = \"ldap1.example.com\""),
+        ("base_dn = \"\"", "base_dn = \"ou=people,dc=example,dc=com\""),
+        ("login_attribute = \"\"", "login_attribute = \"uid\""),
+    ] {
+        assert_eq!(configuration.matches(empty).count(), 1, "{empty}");
+        configuration = configuration.replace(empty, filled);
+    }
+    configuration
+}
+
 #[test]
-fn the_sample_configuration_passes_the_check_as_it_is() {
-    let output = usherd("--check", &sample()).success();
+fn the_sample_configuration_says_which_three_lines_to_fill_in() {
+    let output = usherd("--check", &sample());
+    assert_eq!(output.code, 2, "{output:#?}");
+    let arrows = sample().matches("# <-").count();
+    assert_eq!((output.stderr.matches("usher.toml:").count(), arrows), (3, 3), "{output:#?}");
+}
+
+#[test]
+fn the_sample_configuration_passes_the_check_once_three_lines_are_filled_in() {
+    let output = usherd("--check", &filled_in()).success();
     assert_eq!(output.stderr, "");
 }
 
 #[test]
 fn the_sample_configuration_passes_the_check_with_all_that_can_be_switched_on() {
     let mut configuration = String::new();
-    for line in sample().lines() {
+    for line in filled_in().lines() {
         let key = line.strip_prefix('#').filter(|key| !key.is_empty() && !key.starts_with(' '));
         configuration += key.unwrap_or(line);
         configuration += "\n";
     }
-    // The group comes with the package.
+    // The group comes with the package, the authority with the directory.
     let configuration = configuration.replace("usher\"", "root\"");
+    let lines = configuration.lines().filter(|line| !line.starts_with("ca_certificates"));
+    let configuration = lines.collect::<Vec<_>>().join("\n");
     assert!(configuration.contains("\naccount") && configuration.contains("\"@root\""));
     let folder = daemon::folder(&configuration);
     daemon::write_private(&folder.path().join("ldap.secret"), "reader-secret\n");

@@ -52,6 +52,7 @@ mod shield;
 mod sockets;
 mod srv;
 mod tls;
+mod units;
 mod usherctl;
 mod usherctl_bench;
 mod vectors;

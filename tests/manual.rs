@@ -116,6 +116,23 @@ fn every_key_of_the_configuration_is_told_of() {
 }
 
 #[test]
+fn every_key_that_usher_http_reads_is_told_of() {
+    let page = page("usher.toml.5");
+    let source = repository().join("src/usher-http/config/raw.rs");
+    let source = fs::read_to_string(source).expect("the source of the schema");
+    let (_, http) = source.split_once("struct Http {").expect("its table");
+    let lines = http.lines().skip(1).take_while(|line| *line != "}");
+    let keys: Vec<&str> = lines
+        .filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split_once(": "))
+        .map(|(key, _)| key)
+        .collect();
+    assert!(keys.len() >= 5 && keys.contains(&"challenge"), "{keys:?}");
+    for key in keys {
+        assert!(has_word(&page, key), "{key} is not in usher.toml.5");
+    }
+}
+
+#[test]
 fn every_directive_of_the_module_for_httpd_is_told_of() {
     let page = page("mod_usher.8");
     let source = repository().join("src/mod_usher/hooks.rs");
