@@ -60,7 +60,7 @@ fn compare(what: &str, daemon: &Daemon, password: impl Fn(usize) -> String) {
     // A guesser who is shown one of each and says that the faster is nobody.
     let faster = unknown.iter().flat_map(|nobody| known.iter().map(move |alice| nobody < alice));
     let told = faster.filter(|faster| *faster).count() as f64 / (TRIES * TRIES) as f64;
-    let mut median = |times: &mut Vec<Duration>| {
+    let median = |times: &mut Vec<Duration>| {
         times.sort_unstable();
         (times[TRIES / 2], times[TRIES * 95 / 100])
     };
