@@ -1,11 +1,14 @@
 //! The asynchronous client: many questions at once over one connection.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::thread;
 
 use tokio::task::JoinSet;
 use usher_http::Client;
-use usher_protocol::client::ClientError;
-use usher_protocol::{Reply, Verdict};
+use usher_protocol::client::{Client as BlockingClient, ClientError};
+use usher_protocol::{Answer, Reply, Request, Verdict, frame};
 
 use crate::support::PATIENCE;
 use crate::support::daemon::{self, Daemon, LOCAL};
@@ -46,6 +49,28 @@ async fn a_client_outlives_the_daemons_restart() {
     assert!(matches!(error, ClientError::Connect(..)), "{error}");
     let _daemon = Daemon::start_in(folder, |command| command);
     assert_found(client.ask(lookup("alice"), PATIENCE).await);
+}
+
+/// A daemon that is told to end closes what it has just accepted; the next one answers.
+#[test]
+fn a_blocking_client_asks_again_whose_new_connection_is_closed() {
+    let folder = tempfile::TempDir::new().expect("temporary folder");
+    let socket = folder.path().join("usher.sock");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let daemon = thread::spawn(move || {
+        drop(listener.accept().expect("the first connection"));
+        let (mut stream, _) = listener.accept().expect("the second");
+        let mut header = [0; frame::HEADER];
+        stream.read_exact(&mut header).expect("a frame");
+        let mut body = vec![0; frame::length(header).expect("its length")];
+        stream.read_exact(&mut body).expect("all of it");
+        let request: Request = frame::decode(&body).expect("a request");
+        let answer = Answer { id: request.id, reply: Reply::Done("answered".to_owned()) };
+        stream.write_all(&frame::encode(&answer).expect("a frame")).expect("a client");
+    });
+    let reply = BlockingClient::new(&socket).ask(lookup("alice"), PATIENCE).expect("an answer");
+    assert_eq!(reply, Reply::Done("answered".to_owned()));
+    daemon.join().expect("the daemon");
 }
 
 #[tokio::test]

@@ -38,8 +38,8 @@ impl Client {
     ///
     /// The daemon learns of the time-out and answers in time itself when it can. A connection
     /// that was open from an earlier question may have been closed meanwhile (the daemon was
-    /// restarted): then the question is asked once more on a new one; both kinds are safe to ask
-    /// twice.
+    /// restarted), and a new one too just as it was opened: then the question is asked once more on
+    /// another; both kinds are safe to ask twice.
     ///
     /// # Errors
     /// See [`ClientError`]. The next question opens a new connection.
@@ -56,7 +56,12 @@ impl Client {
             }
         }
         let mut connection = Connection::new(connect(&self.path, deadline)?);
-        let result = connection.exchange(&frame, request.id, deadline);
+        let mut result = connection.exchange(&frame, request.id, deadline);
+        // A daemon that is about to end may have accepted it as the last thing it did.
+        if let Err(ClientError::Closed | ClientError::Io(_)) = result {
+            connection = Connection::new(connect(&self.path, deadline)?);
+            result = connection.exchange(&frame, request.id, deadline);
+        }
         self.keep(connection, result)
     }
 
