@@ -20,6 +20,7 @@ mod active_directory;
 mod apache;
 mod applications;
 mod architecture;
+mod audit;
 mod cache;
 mod check;
 mod check_proxy;

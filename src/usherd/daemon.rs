@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::{self, Loaded, Settings};
-use crate::control::{Control, Reload};
+use crate::control::{self, Control, Reload};
 use crate::listener::{self, Sockets};
 use crate::realm::Realms;
 use crate::telemetry::Minute;
@@ -43,7 +43,8 @@ impl Daemon {
             .map_err(|error| format!("cannot receive signals: {error}"))?;
         let sockets = Sockets::open(&settings.listen, settings.saslauthd.as_ref())?;
         let realms = Realms::open(settings, None)?;
-        let (control, reloads) = Control::new(settings, realms, Instant::now());
+        let audit = control::audit(&settings.audit, None)?;
+        let (control, reloads) = Control::new(settings, realms, audit, Instant::now());
         let control = Arc::new(control);
         Ok(Self { file: file.to_path_buf(), sockets, control, reloads, signals })
     }
@@ -55,7 +56,7 @@ impl Daemon {
         let stop = CancellationToken::new();
         let watchdog = guard(&sockets);
         let mut serving = tokio::spawn(listener::run(sockets, Arc::clone(&control), stop.clone()));
-        tracing::info!("usherd {} serves", env!("CARGO_PKG_VERSION"));
+        tracing::info!(name: "started", "usherd {} serves", env!("CARGO_PKG_VERSION"));
         notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
         let mut marks = tokio::time::interval(Minute::PACE);
         loop {
@@ -73,7 +74,10 @@ impl Daemon {
             }
         }
         notify(&[NotifyState::Stopping, NotifyState::Status("answering what was asked")]);
-        tracing::info!("usherd ends: no new connections, requests under way are answered");
+        tracing::info!(
+            name: "ending",
+            "usherd ends: no new connections, requests under way are answered"
+        );
         stop.cancel();
         drop(watchdog);
         let longest = control.rules().listen.request_timeout + LINGER;
@@ -84,6 +88,9 @@ impl Daemon {
         }
         // Digests are overwritten, also where a request that is left holds its realm.
         drop(control.flush(None, None));
+        // What was decided is on the disk before the daemon is gone.
+        let audit = Arc::clone(&control.rules().audit);
+        let _ = tokio::task::spawn_blocking(move || audit.finish()).await;
     }
 }
 
@@ -105,11 +112,11 @@ async fn reload(file: &Path, control: &Control) -> Result<String, String> {
     match &outcome {
         Ok(text) => {
             control.counters.reloads.one();
-            tracing::info!("{text}");
+            tracing::info!(name: "reloaded", "{text}");
         }
         Err(text) => {
             control.counters.reloads_failed.one();
-            tracing::error!("the configuration stays as it was: {text}");
+            tracing::error!(name: "reload_failed", "the configuration stays as it was: {text}");
         }
     }
     let status = if outcome.is_ok() { "serving" } else { "serving; the last reload failed" };
@@ -143,7 +150,8 @@ async fn try_reload(file: &Path, control: &Control) -> Result<String, String> {
     };
     let moved = sockets(&before.listen, before.saslauthd.as_ref())
         != sockets(&settings.listen, settings.saslauthd.as_ref());
-    control.replace(&settings, realms, Instant::now());
+    let audit = control::audit(&settings.audit, Some(&before))?;
+    control.replace(&settings, realms, audit, Instant::now());
     let more = if moved { "; changed sockets take effect at the next start" } else { "" };
     Ok(format!("read {} again{more}", file.display()))
 }

@@ -8,6 +8,7 @@ pub(crate) mod echo;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod httpd;
+pub(crate) mod journal;
 pub(crate) mod kallithea;
 pub(crate) mod kerberos;
 pub(crate) mod ldif;

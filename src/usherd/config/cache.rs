@@ -61,6 +61,6 @@ pub(super) fn shield(raw: &raw::Realm, findings: &mut Findings<'_>) -> Shield {
     }
 }
 
-fn part(part: &f64) -> Result<f64, Fault> {
+pub(super) fn part(part: &f64) -> Result<f64, Fault> {
     (0.0..=1.0).contains(part).then_some(*part).ok_or_else(|| Fault::new("must be between 0 and 1"))
 }

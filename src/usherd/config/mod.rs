@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod active_directory;
+mod audit;
 mod cache;
 mod filter;
 mod groups;
@@ -86,12 +87,14 @@ fn parse_in(around: &Surroundings, text: &str, path: &Path) -> Result<Loaded, Co
 fn settings(file: &raw::File, around: &Surroundings, findings: &mut Findings<'_>) -> Settings {
     let listen = file.listen.as_ref().map(Spanned::get_ref);
     let access = file.access.as_ref().map(Spanned::get_ref);
+    let recorded = file.audit.as_ref().map(Spanned::get_ref);
     let realms = file.realm.as_ref().map(Spanned::get_ref);
     let saslauthd = file.saslauthd.as_ref();
     Settings {
         default_realm: default_realm(file, findings),
         saslauthd: saslauthd.map(|given| saslauthd::saslauthd(given, file, around, findings)),
         listen: listen::listen(listen.unwrap_or(&raw::Listen::default()), around, findings),
+        audit: audit::audit(recorded.unwrap_or(&raw::Audit::default()), around, findings),
         access: access::access(access.unwrap_or(&raw::Access::default()), findings),
         realms: realm::realms(realms.unwrap_or(&Default::default()), around, findings),
     }

@@ -6,9 +6,9 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Ldap, Listen,
+    Account, Audit, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Ldap, Listen,
     Metadata, MetadataValue, Origin, Peers, Pool, Realm, Saslauthd, Scope, Security, Settings,
-    Shield, StripDomain, Tls, Users,
+    Shield, StripDomain, Tls, UnknownUsers, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -34,10 +34,23 @@ fn file(out: &mut String, settings: &Settings) -> fmt::Result {
         peers(out, "lookup", settings.access.lookup.as_ref())?;
         peers(out, "metrics", settings.access.metrics.as_ref())?;
     }
+    audit(out, &settings.audit)?;
     if let Some(settings) = &settings.saslauthd {
         saslauthd(out, settings)?;
     }
     settings.realms.values().try_for_each(|one| realm(out, one))
+}
+
+fn audit(out: &mut String, audit: &Audit) -> fmt::Result {
+    let unknown = match audit.unknown_users {
+        UnknownUsers::Hashed => "hashed",
+        UnknownUsers::Shown => "shown",
+    };
+    writeln!(out, "\n[audit]")?;
+    if let Some(file) = &audit.file {
+        writeln!(out, "file = {}", text(file.display()))?;
+    }
+    writeln!(out, "cached = {:?}\nunknown_users = \"{unknown}\"", audit.cached)
 }
 
 fn saslauthd(out: &mut String, saslauthd: &Saslauthd) -> fmt::Result {

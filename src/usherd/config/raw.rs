@@ -46,6 +46,7 @@ table! {
         default_realm: String,
         listen: Listen,
         access: Access,
+        audit: Audit,
         saslauthd: Saslauthd,
         realm: BTreeMap<Spanned<String>, Spanned<Realm>>,
         http: Http,
@@ -84,6 +85,15 @@ table! {
         combine_realm: bool,
         realms: BTreeMap<Spanned<String>, Spanned<String>>,
         services: BTreeMap<Spanned<String>, Spanned<String>>,
+    }
+}
+
+table! {
+    /// `[audit]`
+    Audit {
+        file: String,
+        cached: f64,
+        unknown_users: Word<settings::UnknownUsers>,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Who may ask.
     pub access: Access,
+    /// Where decisions are recorded.
+    pub audit: Audit,
     /// Where the clients of saslauthd ask, if they do.
     pub saslauthd: Option<Saslauthd>,
     /// The realms by name; at least one.
@@ -47,6 +49,27 @@ pub struct Listen {
     pub max_in_flight: usize,
     /// The deadline of a request that brings none; no request can have a longer one.
     pub request_timeout: Duration,
+}
+
+/// `[audit]`: where decisions are recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audit {
+    /// As JSON lines; none: in the log.
+    pub file: Option<PathBuf>,
+    /// The part of the yeses from memory that is recorded, from 0 to 1.
+    pub cached: f64,
+    /// What becomes of names that nobody has.
+    pub unknown_users: UnknownUsers,
+}
+
+/// What becomes of names that nobody has: one may be a password, typed into the wrong field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownUsers {
+    /// A hash is recorded.
+    Hashed,
+    /// The name is recorded.
+    Shown,
 }
 
 /// `[access]`: who may ask.

@@ -15,7 +15,7 @@ use usher_protocol::{Password, Query, Reply, Status, Verdict, frame};
 
 use crate::config::{self, Access, Listen, Saslauthd, Settings};
 use crate::realm::Realms;
-use crate::telemetry::{self, Counters, Seldom};
+use crate::telemetry::{self, Audit, Counters, Seldom};
 use shadow::Shadow;
 
 /// The bytes of metrics in an answer; a frame holds a little more.
@@ -46,7 +46,22 @@ pub struct Rules {
     pub saslauthd: Option<Saslauthd>,
     /// Whom to ask.
     pub realms: Realms,
+    /// Where decisions are recorded.
+    pub audit: Arc<Audit>,
+    audited: config::Audit,
     since: Instant,
+}
+
+/// Opens the record of decisions; that of `before` goes on where it is to be the same.
+///
+/// # Errors
+/// A text for people, where its file cannot be written.
+pub fn audit(settings: &config::Audit, before: Option<&Rules>) -> Result<Arc<Audit>, String> {
+    if let Some(before) = before.filter(|before| before.audited == *settings) {
+        return Ok(Arc::clone(&before.audit));
+    }
+    let shown = settings.unknown_users == config::UnknownUsers::Shown;
+    Audit::open(settings.file.as_deref(), settings.cached, shown).map(Arc::new)
 }
 
 /// A wish to read the configuration again, and where to say how that went.
@@ -57,11 +72,12 @@ impl Control {
     pub fn new(
         settings: &Settings,
         realms: Realms,
+        audit: Arc<Audit>,
         now: Instant,
     ) -> (Self, mpsc::Receiver<Reload>) {
         let (reloads, wishes) = mpsc::channel(1);
         let control = Self {
-            rules: ArcSwap::from_pointee(Rules::new(settings, realms, now)),
+            rules: ArcSwap::from_pointee(Rules::new(settings, realms, audit, now)),
             reloads,
             shadow: ArcSwapOption::empty(),
             comparing: Mutex::new(()),
@@ -79,8 +95,8 @@ impl Control {
     }
 
     /// Puts another configuration in force.
-    pub fn replace(&self, settings: &Settings, realms: Realms, now: Instant) {
-        self.rules.store(Arc::new(Rules::new(settings, realms, now)));
+    pub fn replace(&self, settings: &Settings, realms: Realms, audit: Arc<Audit>, now: Instant) {
+        self.rules.store(Arc::new(Rules::new(settings, realms, audit, now)));
     }
 
     /// Asks the daemon to read its configuration again, and waits for how that went.
@@ -146,7 +162,7 @@ impl Control {
             configured_s: seconds(rules.since),
             connections: self.connections.load(Ordering::Relaxed),
             max_connections: u64::try_from(rules.listen.max_connections).unwrap_or(u64::MAX),
-            counters: self.counters.now(),
+            counters: self.counters.now(rules.audit.lost()),
             elsewhere: self.counters.elsewhere.answers(),
             realms: rules.realms.status(now),
         }
@@ -174,9 +190,9 @@ fn outcome(done: Result<String, String>) -> Reply {
 }
 
 impl Rules {
-    fn new(settings: &Settings, realms: Realms, since: Instant) -> Self {
+    fn new(settings: &Settings, realms: Realms, audit: Arc<Audit>, since: Instant) -> Self {
         let (access, listen) = (settings.access.clone(), settings.listen.clone());
         let saslauthd = settings.saslauthd.clone();
-        Self { access, listen, saslauthd, realms, since }
+        Self { access, audit, audited: settings.audit.clone(), listen, saslauthd, realms, since }
     }
 }

@@ -137,7 +137,10 @@ impl Door {
         }
         self.control.counters.connections_shed.one();
         if self.control.complaints.due(Instant::now()) {
-            tracing::warn!("max_connections = {most} is reached; idle connections are closed");
+            tracing::warn!(
+                name: "connections_full",
+                "max_connections = {most} is reached; idle connections are closed"
+            );
         }
         let idle = |(id, seat): (&u64, &Arc<Seat>)| seat.idle_since().map(|since| (since, *id));
         let Some((_, oldest)) = seats.iter().filter_map(idle).min() else {

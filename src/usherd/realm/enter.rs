@@ -111,7 +111,9 @@ impl Realm {
             Ok((verification, found)) => (Ok(verification), found),
             Err(why) => (Err(why), Found::Nobody),
         };
-        self.settle(place, outcome(&verification), &entry.name);
+        let who = self.cache.look(&entry.name, Instant::now());
+        let known = matches!(who, Who::Fresh { .. } | Who::Stale { .. }).then_some(&*entry.name);
+        self.settle(place, outcome(&verification), known);
         self.keep_pace(&verification, entry.begun).await;
         (self.learn_entry(entry, verification, found), host)
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher_protocol::{Identity, Password, Query, Reason, Source, Warning};
 
-use crate::cache::{Asked, Cache, Digest, Digester, Memory};
+use crate::cache::{Asked, Cache, Digest, Digester, Memory, Who};
 use crate::config::{self, Rule, Test};
 use crate::directory::{self, Directory, Unavailable, Verification};
 use crate::telemetry::{Host, Notes, Tally, trace};
@@ -28,7 +28,7 @@ use enter::{Question, Seen};
 use flight::Flight;
 use metadata::harmless;
 use pace::Pace;
-use questions::Try;
+use questions::{Try, not_tried};
 use shield::{Gate, Shield};
 use username::{Typed, in_case};
 
@@ -117,6 +117,12 @@ impl Realm {
         })
     }
 
+    /// This is the realm that is meant.
+    fn note<'a>(&'a self, notes: &mut Notes<'a>) {
+        notes.tally = Some(&self.tally);
+        notes.realm = Some(&self.settings.name);
+    }
+
     async fn authenticate(
         self: &Arc<Self>,
         typed: &Typed<'_>,
@@ -140,13 +146,12 @@ impl Realm {
         // A password that is known to be right passes the shield: whoever guesses at this user's
         // password cannot lock them out of what works.
         let (who, memory) = self.cache.recall(&name, Some(&digest), begun);
+        notes.known = matches!(who, Who::Fresh { .. } | Who::Stale { .. });
         if !matches!(memory, Memory::Right(_)) {
             let gate = self.shield.gate(&tried.guess(), begun);
             trace::step("shield", || explain::gate(gate));
-            match gate {
-                Gate::Open => {}
-                Gate::Wrong => return Err(No::BadCredentials(WRONG)),
-                Gate::Shut(left) => return Err(No::Throttled(left)),
+            if gate != Gate::Open {
+                return Err(not_tried(gate));
             }
         }
         let (who, memory) = explain::afresh(who, memory, begun);

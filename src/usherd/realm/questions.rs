@@ -255,7 +255,7 @@ impl Realm {
         };
         let Some(person) = &bind.person else {
             self.directory.pretend(&bind.password).await;
-            self.settle(place, Outcome::Refused, &bind.name);
+            self.settle(place, Outcome::Refused, None);
             self.pace.keep(bind.begun).await;
             return (Ok(Verification::Wrong), None);
         };
@@ -265,7 +265,7 @@ impl Realm {
         let now = Instant::now();
         self.tally.verify.took(now - begun);
         let outcome = outcome(&said);
-        self.settle(place, outcome, &bind.name);
+        self.settle(place, outcome, Some(&bind.name));
         if matches!(outcome, Outcome::Right | Outcome::Refused) {
             let fact = (bind.digest, outcome == Outcome::Right);
             self.cache.learn_password(&bind.name, person, fact, bind.asked, now);
@@ -282,10 +282,17 @@ impl Realm {
         }
     }
 
-    pub(super) fn settle(&self, place: Place, outcome: Outcome, name: &str) {
+    /// Tells the shield what came of a password. A name that nobody is known to have is not told
+    /// in the log: it may be a password, typed into the wrong field.
+    pub(super) fn settle(&self, place: Place, outcome: Outcome, name: Option<&str>) {
         if place.settle(outcome, Instant::now()) {
-            let realm = &self.settings.name;
-            tracing::warn!(realm, user = name, "too many wrong passwords: no more are tried");
+            let (realm, user) = (&self.settings.name, name.unwrap_or("(nobody's)"));
+            tracing::warn!(
+                name: "blocked",
+                realm,
+                user,
+                "too many wrong passwords: no more are tried for now; usherctl unblock lifts that"
+            );
         }
     }
 

@@ -78,7 +78,7 @@ impl Realms {
         let typed = Typed::new(&query.user);
         let answer = match self.choose(query, &typed) {
             Ok(realm) => {
-                notes.tally = Some(&realm.tally);
+                realm.note(notes);
                 realm.authenticate(&typed, password, query, notes, deadline).await
             }
             Err(no) => Err(no),
@@ -96,7 +96,7 @@ impl Realms {
         let typed = Typed::new(&query.user);
         let answer: Result<Identity, No> = match self.choose(query, &typed) {
             Ok(realm) => {
-                notes.tally = Some(&realm.tally);
+                realm.note(notes);
                 realm.lookup(&typed, query, notes, deadline).await
             }
             Err(no) => Err(no),

@@ -45,7 +45,7 @@ pub async fn serve(
     };
     let answer = match read {
         Ok(Ok(request)) => {
-            let case = Case { control: &control, peer, received: Instant::now(), deadline };
+            let case = Case { control: &control, peer, id: 0, received: Instant::now(), deadline };
             // systemd may pass a socket that the configuration says nothing of.
             let default = Saslauthd::default();
             let query = query(&request, rules.saslauthd.as_ref().unwrap_or(&default));

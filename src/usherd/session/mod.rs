@@ -23,7 +23,7 @@ use usher_protocol::{
 
 use crate::config::Peers;
 use crate::control::{Control, Rules};
-use crate::telemetry::{self, Notes};
+use crate::telemetry::{Decision, Notes};
 use reader::{Reader, Trouble};
 use writer::{Outgoing, write_answers};
 
@@ -221,7 +221,7 @@ impl Client {
         let limit = rules.listen.request_timeout;
         let wish = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         let deadline = received + wish.map_or(limit, |wish| wish.min(limit));
-        let case = Case { control, peer: *peer, received, deadline };
+        let case = Case { control, peer: *peer, id: request.id, received, deadline };
         let reply = match request.call {
             Call::Authenticate(query, password) => {
                 Reply::Verdict(case.authenticate(&rules, &query, &password).await)
@@ -267,6 +267,8 @@ pub struct Case<'a> {
     pub control: &'a Control,
     /// Who asks.
     pub peer: Peer,
+    /// The request's id, which its client chose.
+    pub id: u64,
     /// Since when.
     pub received: Instant,
     /// Until when.
@@ -281,7 +283,7 @@ impl Case<'_> {
             let road = pin!(rules.realms.authenticate(query, password, &mut notes, self.deadline));
             self.decide(rules.access.authenticate.as_ref(), road).await
         };
-        self.tell(query, &notes, &verdict);
+        self.tell(rules, "authenticate", query, &notes, &verdict);
         self.control.answered(query, Some(password), &verdict);
         verdict
     }
@@ -293,7 +295,7 @@ impl Case<'_> {
             let road = pin!(rules.realms.lookup(query, &mut notes, self.deadline));
             self.decide(rules.access.lookup.as_ref(), road).await
         };
-        self.tell(query, &notes, &verdict);
+        self.tell(rules, "lookup", query, &notes, &verdict);
         self.control.answered(query, None, &verdict);
         verdict
     }
@@ -310,10 +312,18 @@ impl Case<'_> {
     }
 
     /// Counts and records what was decided.
-    fn tell(&self, query: &Query, notes: &Notes<'_>, verdict: &Verdict) {
+    fn tell(
+        &self,
+        rules: &Rules,
+        method: &'static str,
+        query: &Query,
+        notes: &Notes<'_>,
+        verdict: &Verdict,
+    ) {
         let took = Instant::now().saturating_duration_since(self.received);
         notes.tally.unwrap_or(&self.control.counters.elsewhere).answer(verdict, took);
-        telemetry::decision(query, self.peer.uid, verdict);
+        let (uid, request) = (self.peer.uid, self.id);
+        rules.audit.decision(&Decision { method, query, verdict, notes, uid, request, took });
     }
 
     /// What is known already needs no timer.

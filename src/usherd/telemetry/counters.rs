@@ -1,4 +1,4 @@
-use super::{Count, Tally, journal};
+use super::{Count, Tally, log};
 
 /// What happened to the daemon as a whole, since the start.
 #[derive(Debug, Default)]
@@ -18,16 +18,16 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// The numbers now.
-    pub fn now(&self) -> usher_protocol::Counters {
+    /// The numbers now, and how many audit events were lost.
+    pub fn now(&self, audit_events_lost: u64) -> usher_protocol::Counters {
         usher_protocol::Counters {
             connections_opened: self.connections_opened.now(),
             connections_shed: self.connections_shed.now(),
             malformed_frames: self.malformed_frames.now(),
             reloads: self.reloads.now(),
             reloads_failed: self.reloads_failed.now(),
-            log_lines_lost: journal::lost(),
-            audit_events_lost: 0,
+            log_lines_lost: log::lost(),
+            audit_events_lost,
         }
     }
 }

@@ -7,6 +7,8 @@ use super::Tally;
 pub struct Notes<'a> {
     /// The counters of the realm that it means, if it means one.
     pub tally: Option<&'a Tally>,
+    /// Its name.
+    pub realm: Option<&'a str>,
     /// Whether the user is known to exist.
     pub known: bool,
     /// The host that was asked last, as a URL.

@@ -89,7 +89,8 @@ fn whatever_is_printed_reads_as_the_same() {
         CORP.to_owned(),
         format!("{CORP}account = \"a\"\npassword = \"********\"\nfilter = \"cn=\\\\5c'\\\"é\"\n"),
         "[realm.\"a.b\"]\ntype = \"local\"\nstrip_domain = \"any\"\ncase = \"keep\"\n".to_owned(),
-        format!("{LOCAL}metadata = {{}}\n[access]\nlookup = []\n"),
+        format!("{LOCAL}metadata = {{}}\n[access]\nlookup = []\nmetrics = [\"root\"]\n"),
+        format!("{LOCAL}[audit]\nfile = \"a\"\ncached = 0.25\nunknown_users = \"shown\"\n"),
         format!(
             "{LOCAL}reveal_account_state = true\nrules.require = ['group=\"a\"|b\\c', \"attribute:x='\\\"\"]\ncache.ttl = \"1500ms\"\n"
         ),

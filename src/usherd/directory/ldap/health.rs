@@ -69,14 +69,24 @@ impl Health {
     /// The host serves.
     pub(super) fn succeeded(&self) {
         if self.enter(HostState::Up) != HostState::Up {
-            tracing::info!(realm = self.realm, host = &*self.url, "the host answers");
+            tracing::info!(
+                name: "host_up",
+                realm = self.realm,
+                host = &*self.url,
+                "the host answers"
+            );
         }
     }
 
     /// The host answers again; whether it goes on to is not known yet.
     pub(super) fn proving(&self) {
         if self.enter(HostState::Proving) == HostState::Down {
-            tracing::info!(realm = self.realm, host = &*self.url, "the host answers again");
+            tracing::info!(
+                name: "host_up",
+                realm = self.realm,
+                host = &*self.url,
+                "the host answers again"
+            );
         }
     }
 
@@ -99,6 +109,7 @@ impl Health {
         });
         if news {
             tracing::error!(
+                name: "host_down",
                 realm = self.realm,
                 host = &*self.url,
                 "the host is left alone: {text}"

@@ -95,7 +95,7 @@ impl Verifier {
                     && !self.told.swap(true, Ordering::Relaxed)
                 {
                     let (realm, host, why) = (&self.realm, &self.host, words(&error));
-                    tracing::warn!(realm, host, "a bad certificate is taken: {why}");
+                    tracing::warn!(name: "bad_certificate", realm, host, "a bad certificate is taken: {why}");
                 }
                 Ok(())
             }
