@@ -1,6 +1,7 @@
 //! Active Directory: what it does in its own way.
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, folder};
+use crate::support::programs::run;
 use crate::support::samba::Samba;
 
 /// One domain controller for all of it: to make one takes as long as the other tests together.
@@ -21,6 +22,7 @@ fn a_domain_controller_is_served_in_all_its_ways() {
     the_global_catalogue_is_a_port(&samba);
     users_may_read_themselves(&samba);
     users_may_bind_by_other_names_than_a_dn(&samba);
+    a_check_looks_ahead(&samba);
 }
 
 fn users_log_in_by_any_of_their_names(samba: &Samba) {
@@ -143,4 +145,22 @@ fn users_may_bind_by_other_names_than_a_dn(samba: &Samba) {
         }
         daemon.authenticate("old", "old-Secret1").is(1, "denied", "password_expired");
     }
+}
+
+fn a_check_looks_ahead(samba: &Samba) {
+    let folder = folder(&format!("{}[realm.corp.groups]\n", samba.realm()));
+    let file = folder.path().join("usher.toml");
+    let said = run("usherctl", &["check", &file.to_string_lossy()]).success().stdout;
+    for part in [
+        "Active Directory (functional level ",
+        "Samba",
+        "its clock ",
+        " s from ours",
+        "saw sAMAccountName userPrincipalName mail givenName sn of users",
+        "groups by a search in DC=corp,DC=example,DC=com (",
+        "locks accounts at 3 failures",
+    ] {
+        assert!(said.contains(part), "no {part:?} in: {said}");
+    }
+    assert!(!said.contains("clock unknown"), "{said}");
 }

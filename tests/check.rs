@@ -3,7 +3,7 @@
 use crate::support::daemon::{LOCAL, folder};
 use crate::support::ldif::{PEOPLE, READER_PASSWORD};
 use crate::support::programs::run;
-use crate::support::slapd::{Slapd, realm};
+use crate::support::slapd::{More, Slapd, realm};
 
 /// What the check says of this configuration.
 fn check(configuration: &str) -> (i32, String) {
@@ -54,6 +54,51 @@ fn one_bad_host_of_two_is_enough_and_the_other_is_tried_all_the_same() {
     let (code, said) = check(&both);
     let marks: Vec<&str> = said.lines().map(|line| line.split(' ').next().unwrap_or("")).collect();
     assert_eq!((code, marks), (1, vec!["FAILED", "ok"]), "{said}");
+}
+
+#[test]
+fn it_looks_ahead() {
+    let slapd = Slapd::that_locks_after(3);
+    let good = slapd.realm();
+    let groups = "[realm.corp.groups]\nbase_dn = \"ou=groups,dc=example,dc=com\"\nnested = 2\n";
+    let shield = "shield = { failures = 2 }\n";
+    let (code, said) = check(&format!("{good}{shield}{groups}"));
+    assert_eq!((code, said.lines().count()), (0, 1), "{said}");
+    for part in [
+        "OpenLDAP",
+        "its clock unknown",
+        "saw uid mail givenName sn of users",
+        "groups by a search in ou=groups,dc=example,dc=com and 2 levels up (",
+        "locks accounts at 3 failures",
+    ] {
+        assert!(said.contains(part), "no {part:?} in: {said}");
+    }
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
+fn what_works_and_is_not_what_is_meant_is_warned_of() {
+    let slapd = Slapd::that_locks_after(3);
+    let good = slapd.realm();
+    let misspelled = "rules = [\"attribute:emploeeType=staff\"]\n";
+    let told = ["ok ", "warning: emploeeType seen on none of 20 users"];
+    assert_says(&format!("{good}{misspelled}"), 0, &told);
+    for (failures, told) in [
+        (3, "warning: the shield lets 3 wrong passwords through and the directory locks at 3"),
+        (0, "warning: the shield lets any number of wrong passwords through and the directory"),
+    ] {
+        let shield = format!("shield = {{ failures = {failures}, per_client = 0 }}\n");
+        assert_says(&format!("{good}{shield}"), 0, &[told, "set shield.failures to 2 or less"]);
+    }
+    let base = "[realm.corp.groups]\nbase_dn = \"ou=gruops,dc=example,dc=com\"\n";
+    assert_says(&format!("{good}{base}"), 0, &["warning: groups: the base DN"]);
+    // Without a policy to be read, nothing is claimed.
+    let slapd = Slapd::start();
+    assert_says(&slapd.realm(), 0, &["lock-out threshold unknown"]);
+    let policies = "dn: cn=free,dc=example,dc=com\nobjectClass: device\nobjectClass: pwdPolicy\n\
+                    cn: free\npwdAttribute: userPassword\npwdMaxFailure: 3\n\n";
+    let slapd = Slapd::start_with(More { ldif: policies, ..More::default() });
+    assert_says(&slapd.realm(), 0, &["no lock-out"]);
 }
 
 #[test]

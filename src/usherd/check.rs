@@ -11,7 +11,7 @@ pub(crate) async fn hosts(settings: &Settings) -> Result<(), String> {
     for realm in settings.realms.values() {
         for walk in directory::walk(realm).await {
             let steps = walk.steps.join(", ");
-            let line = match walk.outcome {
+            let mut line = match walk.outcome {
                 Ok(()) => format!("ok      {}  {}: {steps}", realm.name, walk.name),
                 Err(error) if steps.is_empty() => {
                     format!("FAILED  {}  {}: {error}", realm.name, walk.name)
@@ -20,6 +20,9 @@ pub(crate) async fn hosts(settings: &Settings) -> Result<(), String> {
                     format!("FAILED  {}  {}: {error} ({steps})", realm.name, walk.name)
                 }
             };
+            for warning in walk.warnings {
+                line += &format!("; warning: {warning}");
+            }
             ill += usize::from(line.starts_with("FAILED"));
             writeln!(io::stdout(), "{line}").map_err(|error| format!("cannot print: {error}"))?;
         }

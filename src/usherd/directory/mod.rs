@@ -142,8 +142,10 @@ pub fn check(realm: &config::Realm) -> Result<(), String> {
 pub struct Walk {
     /// The host, or the file.
     pub name: String,
-    /// What was done, and how long it took.
+    /// What was done, and how long it took; what was seen there.
     pub steps: Vec<String>,
+    /// What works and may still not be what is meant.
+    pub warnings: Vec<String>,
     /// What went wrong, if anything.
     pub outcome: Result<(), String>,
 }
@@ -151,13 +153,14 @@ pub struct Walk {
 /// Tries each place where a realm's users are.
 pub async fn walk(realm: &config::Realm) -> Vec<Walk> {
     match &realm.directory {
-        config::Directory::Ldap(ldap) => ldap::walk(&realm.name, ldap).await,
+        config::Directory::Ldap(ldap) => ldap::walk(realm, ldap).await,
         config::Directory::Local(local) => {
             let (steps, outcome) = match local::check(local, realm.usernames.case) {
                 Ok(steps) => (steps, Ok(())),
                 Err(error) => (Vec::new(), Err(error)),
             };
-            vec![Walk { name: local.file.display().to_string(), steps, outcome }]
+            let name = local.file.display().to_string();
+            vec![Walk { name, steps, warnings: Vec::new(), outcome }]
         }
     }
 }

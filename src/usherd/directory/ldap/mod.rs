@@ -1,6 +1,7 @@
 //! Servers that speak LDAP (RFC 4511). The only room that knows ldap3.
 
 mod active_directory;
+mod ahead;
 mod connection;
 mod dn;
 mod dns;

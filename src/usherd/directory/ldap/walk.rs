@@ -1,13 +1,16 @@
 //! A walk to one host, for whoever wants to know whether a configuration works: connect, TLS,
-//! bind, search, with what was found on the way and how long it took.
+//! bind, search, with what was found on the way and how long it took. Then `ahead` has a look at
+//! what nobody misses before the first complaint.
 
 use std::time::Duration;
 
+use ldap3::SearchEntry;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use super::ahead::{self, Ahead, Seen};
 use super::connection::{Connection, Search};
 use super::dns::{Dns, Place};
 use super::endpoint::{Endpoint, Link};
@@ -16,13 +19,24 @@ use super::{Failure, filter, roster};
 use crate::config::{self, Scope, Users};
 use crate::directory::Walk;
 
+/// Users whose entries are looked at.
+const SAMPLE: usize = 20;
+
 /// Tries each host of a realm.
-pub(in crate::directory) async fn walk(realm: &str, settings: &config::Ldap) -> Vec<Walk> {
+pub(in crate::directory) async fn walk(
+    realm: &config::Realm,
+    settings: &config::Ldap,
+) -> Vec<Walk> {
     let mut walks = Vec::with_capacity(settings.hosts.len());
     for (host, served) in roster::places(settings).await {
         match served {
             Err(why) => {
-                walks.push(Walk { name: host.to_string(), steps: Vec::new(), outcome: Err(why) });
+                walks.push(Walk {
+                    name: host.to_string(),
+                    steps: Vec::new(),
+                    warnings: Vec::new(),
+                    outcome: Err(why),
+                });
             }
             Ok(served) => {
                 for place in served.places {
@@ -34,74 +48,82 @@ pub(in crate::directory) async fn walk(realm: &str, settings: &config::Ldap) -> 
     walks
 }
 
-async fn walk_to_place(realm: &str, place: &Place, settings: &config::Ldap) -> Walk {
-    let mut steps: Vec<_> =
-        place.domain.iter().map(|domain| format!("named by srv:{domain}")).collect();
-    let endpoint = Endpoint::new(realm, place, &settings.security, Dns::of(settings));
+async fn walk_to_place(realm: &config::Realm, place: &Place, settings: &config::Ldap) -> Walk {
+    let mut seen = Seen::default();
+    seen.steps.extend(place.domain.iter().map(|domain| format!("named by srv:{domain}")));
+    let endpoint = Endpoint::new(&realm.name, place, &settings.security, Dns::of(settings));
     let (name, outcome) = match endpoint {
         Err(error) => (place.host.to_string(), Err(error)),
         Ok(endpoint) => {
-            let outcome = walk_to(&endpoint, settings, &mut steps).await;
+            let outcome = walk_to(&endpoint, realm, settings, &mut seen).await;
             (endpoint.url(), outcome.map_err(|failure| failure.text().to_owned()))
         }
     };
-    Walk { name, steps, outcome }
+    Walk { name, steps: seen.steps, warnings: seen.warnings, outcome }
 }
 
 async fn walk_to(
     endpoint: &Endpoint,
+    realm: &config::Realm,
     settings: &config::Ldap,
-    steps: &mut Vec<String>,
+    seen: &mut Seen,
 ) -> Result<(), Failure> {
     let (connect, operation) = (settings.pool.connect_timeout, settings.pool.operation_timeout);
     let began = Instant::now();
     let link = timeout(connect, endpoint.link()).await.unwrap_or_else(|_| {
         Err(Failure::Host(format!("cannot connect: no answer in {} ms", connect.as_millis())))
     })?;
-    steps.push(format!("connected{} in {}", describe(&link), took(began)));
+    seen.steps.push(format!("connected{} in {}", describe(&link), took(began)));
     drop(link);
 
     let mut connection = Connection::open(endpoint, connect).await?;
     let began = Instant::now();
     connection.bind_account(&settings.account, operation).await?;
-    steps.push(format!("bound{} in {}", whom(&settings.account), took(began)));
+    seen.steps.push(format!("bound{} in {}", whom(&settings.account), took(began)));
 
     // Where users are at a DN made of their name, there is nothing to be searched, and where only
     // they see themselves, nothing to be seen.
+    let mut sample = Vec::new();
     if let Users::Below { base_dn, scope } | Users::Named { base_dn, scope, .. } = &settings.users
         && !settings.users_read_themselves()
     {
         let began = Instant::now();
-        find_users(&connection, settings, base_dn, *scope).await?;
-        steps.push(format!("found users in {}", took(began)));
+        let attributes = ahead::attributes(realm, settings);
+        sample = find_users(&connection, settings, base_dn, *scope, attributes).await?;
+        seen.steps.push(format!("found users in {}", took(began)));
     }
+    Ahead { connection: &connection, realm, settings, seen }.look(&sample).await;
     Ok(())
 }
 
+/// What a user's entry has, by a few of them.
 async fn find_users(
     connection: &Connection,
     settings: &config::Ldap,
     base_dn: &str,
     scope: Scope,
-) -> Result<(), Failure> {
+    attributes: Vec<String>,
+) -> Result<Vec<SearchEntry>, Failure> {
     let limit = settings.pool.operation_timeout;
-    let search = |scope, filter: String| Search {
+    let base = Search { base: base_dn.to_owned(), ..Search::of_entry("", filter::ANY, []) };
+    connection.search(&Search { may_be_absent: false, ..base }, limit).await?;
+    let anybody = filter::of_anybody(settings.filter.as_ref(), &settings.login_attributes);
+    let search = Search {
         base: base_dn.to_owned(),
         scope,
-        filter,
-        attributes: vec!["1.1".to_owned()],
-        most: 1,
+        filter: anybody.clone(),
+        attributes,
+        most: SAMPLE,
         may_be_absent: false,
     };
-    connection.search(&search(Scope::Base, filter::ANY.to_owned()), limit).await?;
-    let anybody = filter::of_anybody(settings.filter.as_ref(), &settings.login_attributes);
-    if connection.search(&search(scope, anybody.clone()), limit).await?.is_empty() {
+    let found = connection.search(&search, limit).await?;
+    if found.is_empty() {
         return Err(Failure::Answer(format!(
             "no user: nothing in {base_dn:?} matches {anybody}; check base_dn, search_scope, \
              filter and login_attribute, and what the account may see"
         )));
     }
-    Ok(())
+    Ok(found)
 }
 
 fn whom(account: &config::Account) -> String {
@@ -134,6 +156,6 @@ fn certificate(der: &CertificateDer<'_>) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the days that are left are counted from today")]
-fn now() -> Duration {
+pub(super) fn now() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
