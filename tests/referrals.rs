@@ -118,3 +118,19 @@ fn a_host_that_is_referred_to_and_down_is_never_a_no() {
     second.kill();
     daemon.lookup("zoe").is(3, "unavailable", "no_host");
 }
+
+#[test]
+fn servers_that_refer_to_each_other_for_ever_are_asked_once_more_and_no_further() {
+    let ldif = "dn: ou=far,dc=example,dc=com\nobjectClass: referral\n\
+                objectClass: extensibleObject\nou: far\n\
+                ref: ldap://127.0.0.1/ou=elsewhere,ou=people,dc=example,dc=com\n\n";
+    let second = Slapd::start_with(More { ldif, ..More::default() });
+    let first = referring(&second);
+    let both = both(&first, &second).replace("\"ou=people,", "\"ou=elsewhere,ou=people,");
+    // No second opinion, however busy the machine is.
+    let daemon = Daemon::start(&format!("{both}{FOLLOW}pool = {{ hedge_after = \"60s\" }}\n"));
+    let reply = daemon.lookup("zoe");
+    reply.is(3, "unavailable", "no_host");
+    assert!(reply.message().contains("result 10 (referral"), "{reply:#?}");
+    assert_eq!((first.searches_for("zoe"), second.searches_for("zoe")), (2, 1));
+}
