@@ -137,6 +137,41 @@ fn a_database_of_kallithea_its_dump_and_its_ini_describe_the_same_realm() {
 }
 
 #[test]
+fn plugins_of_kallithea_become_a_chain_in_their_order() {
+    let folder = TempDir::new().expect("a folder");
+    let module = "kallithea.lib.auth_modules.auth_";
+    let plugins = ["container", "crowd", "pam", "ldap"].map(|name| format!("{module}{name}"));
+    let mut settings = TYPICAL.to_vec();
+    let plugins = format!("auth_plugins={}", plugins.join(","));
+    settings[0] = &plugins;
+    settings.extend([
+        "auth_crowd_enabled=True",
+        "auth_crowd_host=crowd.example.com",
+        "auth_crowd_app_name=kallithea",
+        "auth_crowd_app_password=app-secret",
+        "auth_crowd_admin_groups=admins",
+        "auth_pam_enabled=True",
+        "auth_pam_service=login",
+        "auth_pam_gecos=(?P<last_name>.+),\\s*(?P<first_name>\\w+)",
+        "auth_container_enabled=True",
+        "auth_container_email_header=X-Mail",
+        "auth_container_clean_username=True",
+    ]);
+    let (file, _) = database(folder.path(), &settings);
+    let imported = Imported::of("kallithea", &file);
+    imported.passes_the_check();
+    let order = vec!["crowd", "pam", "ldap"];
+    assert_eq!(imported.realm("kallithea")["realms"], Value::from(order));
+    assert_eq!(imported.realm("pam")["service"].as_str(), Some("login"));
+    let crowd = imported.realm("crowd");
+    assert_eq!(crowd["host"].as_str(), Some("http://crowd.example.com:8095/crowd"));
+    assert_eq!(crowd["password"].as_str(), Some("app-secret"));
+    for remark in ["first_name", "groups admins", "email_header = X-Mail", "clean_username"] {
+        imported.remarks(remark);
+    }
+}
+
+#[test]
 fn a_database_that_is_cut_off_is_refused() {
     let folder = TempDir::new().expect("a folder");
     let (file, _) = database(folder.path(), &TYPICAL);

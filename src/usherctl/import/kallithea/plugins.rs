@@ -39,7 +39,7 @@ pub(super) fn describe(settings: &Settings) -> Result<Described, String> {
         match plugin {
             "ldap" => described.realms.push(ldap(&of_plugin)?),
             "pam" => described.realms.push(pam(&of_plugin)),
-            "crowd" => described.realms.push(crowd(&of_plugin)),
+            "crowd" => described.realms.push(crowd(&of_plugin)?),
             "container" => container(&of_plugin, &mut described),
             "internal" => described.remarks.push(INTERNAL.to_owned()),
             other => described.remarks.push(format!("The plugin auth_{other} has no equal.")),
@@ -194,22 +194,25 @@ fn pam(plugin: &Plugin<'_>) -> Realm {
     realm
 }
 
-fn crowd(plugin: &Plugin<'_>) -> Realm {
+/// Crowd knows nobody but its applications, each by a password.
+fn crowd(plugin: &Plugin<'_>) -> Result<Realm, String> {
+    let needed = |key: &str| plugin.get(key).ok_or(format!("auth_crowd_{key} is missing"));
     let mut realm = Realm::new("crowd", "crowd");
     let host = plugin.get("host").unwrap_or("127.0.0.1");
     let port = plugin.get("port").unwrap_or("8095");
     let method = plugin.get("method").unwrap_or("http");
+    if method == "http" {
+        realm.remark("Passwords travel unencrypted: Crowd speaks https as well.");
+    }
     realm.set("host", format!("{method}://{host}:{port}/crowd"));
-    realm.account(
-        plugin.get("app_name").unwrap_or_default(),
-        Zeroizing::new(plugin.get("app_password").unwrap_or_default().to_owned()),
-    );
+    let password = Zeroizing::new(needed("app_password")?.to_owned());
+    realm.account(needed("app_name")?, password);
     if let Some(groups) = plugin.get("admin_groups") {
         realm.remark(format!(
             "Kallithea makes administrators of the groups {groups}: do that in Kallithea."
         ));
     }
-    realm
+    Ok(realm)
 }
 
 /// It names headers of requests, which are the web server's to set.
