@@ -28,7 +28,7 @@ fn an_unknown_key_is_told_with_its_table_and_the_likely_one() {
 fn an_unknown_key_like_no_other_is_told_with_the_known_ones() {
     assert_eq!(
         problems("[access]\nxyz = []\n"),
-        "usher.toml:2:1: unknown key `xyz` in [access]\n    hint: known here: authenticate, lookup"
+        "usher.toml:2:1: unknown key `xyz` in [access]\n    hint: known here: authenticate, lookup, metrics"
     );
     assert_eq!(
         problems("[realm.corp]\nqqqq = 1\n"),
