@@ -53,6 +53,7 @@ mod shield;
 mod sockets;
 mod srv;
 mod tls;
+mod top;
 mod units;
 mod usherctl;
 mod usherctl_bench;

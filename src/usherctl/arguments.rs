@@ -81,6 +81,8 @@ pub(crate) enum Command {
     },
     /// Have the daemon read its configuration again, and tell the outcome
     Reload,
+    /// Show the same live in the terminal, with rates; q ends it
+    Top,
     /// Print the daemon's metrics, in the text format of Prometheus
     Metrics,
     /// Validate a configuration, then try each host of each realm, a line each

@@ -20,6 +20,7 @@ mod report;
 mod secret;
 mod snippet;
 mod status;
+mod top;
 mod verdict;
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ fn run(cli: &Cli) -> Report {
             admin::unblock(&cli.global, realm.clone(), user.clone())
         }
         Command::Reload => admin::reload(&cli.global),
+        Command::Top => top::run(&cli.global),
         Command::Metrics => admin::metrics(&cli.global),
         Command::Check { file } => check::run(&cli.global, file),
         Command::Compare { file, duration } => compare::run(&cli.global, file, *duration),
