@@ -22,6 +22,7 @@ mod applications;
 mod architecture;
 mod audit;
 mod cache;
+mod chain;
 mod check;
 mod check_proxy;
 mod client;

@@ -165,6 +165,7 @@ fn the_examples_of_the_configuration_pass_the_check() {
         let folder =
             daemon::folder(&example.replace("www-data", "root").replace("\"sasl\"", "\"root\""));
         daemon::write_private(&folder.path().join("ldap.secret"), "reader-secret\n");
+        daemon::write_private(&folder.path().join("team.htpasswd"), "");
         let file = folder.path().join("usher.toml");
         run("usherd", &["--config", &file.to_string_lossy(), "--check"]).success();
     }

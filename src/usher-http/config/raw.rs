@@ -43,6 +43,7 @@ pub(super) struct Listen {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Realm {
+    r#type: Option<String>,
     metadata: Option<BTreeMap<String, Value>>,
 }
 
@@ -50,6 +51,8 @@ impl Realm {
     /// What it tells of a user, each with whether two users could be mistaken by it.
     pub(super) fn names(&self) -> Vec<(String, bool)> {
         match &self.metadata {
+            // Its realms tell.
+            None if self.r#type.as_deref() == Some("chain") => Vec::new(),
             None => {
                 let exact = |key| ["X_REMOTE_USER", "X_REMOTE_GROUPS"].contains(&key);
                 USUAL.iter().map(|key| ((*key).to_owned(), exact(*key))).collect()

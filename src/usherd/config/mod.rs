@@ -9,6 +9,7 @@ mod account;
 mod active_directory;
 mod audit;
 mod cache;
+mod chain;
 mod filter;
 mod groups;
 mod host;
@@ -90,13 +91,16 @@ fn settings(file: &raw::File, around: &Surroundings, findings: &mut Findings<'_>
     let recorded = file.audit.as_ref().map(Spanned::get_ref);
     let realms = file.realm.as_ref().map(Spanned::get_ref);
     let saslauthd = file.saslauthd.as_ref();
+    let realm::Realms { realms, chains } =
+        realm::realms(realms.unwrap_or(&Default::default()), around, findings);
     Settings {
         default_realm: default_realm(file, findings),
         saslauthd: saslauthd.map(|given| saslauthd::saslauthd(given, file, around, findings)),
         listen: listen::listen(listen.unwrap_or(&raw::Listen::default()), around, findings),
         audit: audit::audit(recorded.unwrap_or(&raw::Audit::default()), around, findings),
         access: access::access(access.unwrap_or(&raw::Access::default()), findings),
-        realms: realm::realms(realms.unwrap_or(&Default::default()), around, findings),
+        realms,
+        chains,
     }
 }
 

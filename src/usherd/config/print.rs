@@ -6,9 +6,9 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Audit, Cache, Case, CertificateChecks, Directory, GroupSource, Groups, Ldap, Listen,
-    Metadata, MetadataValue, Origin, Peers, Pool, Realm, Saslauthd, Scope, Security, Settings,
-    Shield, StripDomain, Tls, UnknownUsers, Users,
+    Account, Audit, Cache, Case, CertificateChecks, Chain, Directory, GroupSource, Groups, Ldap,
+    Listen, Metadata, MetadataValue, Origin, Peers, Pool, Realm, Saslauthd, Scope, Security,
+    Settings, Shield, StripDomain, Tls, UnknownUsers, Usernames, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -38,7 +38,29 @@ fn file(out: &mut String, settings: &Settings) -> fmt::Result {
     if let Some(settings) = &settings.saslauthd {
         saslauthd(out, settings)?;
     }
-    settings.realms.values().try_for_each(|one| realm(out, one))
+    settings.realms.values().try_for_each(|one| realm(out, one))?;
+    settings.chains.values().try_for_each(|one| chain(out, one))
+}
+
+/// A name may have dots, which would make more tables of it.
+fn table(name: &str) -> String {
+    if name.contains('.') { format!("realm.{}", text(name)) } else { format!("realm.{name}") }
+}
+
+fn chain(out: &mut String, chain: &Chain) -> fmt::Result {
+    writeln!(out, "\n[{}]\ntype = \"chain\"", table(&chain.name))?;
+    writeln!(out, "realms = {}", list(&chain.realms))?;
+    writeln!(out, "on_unavailable = \"{}\"", if chain.goes_on { "next" } else { "end" })?;
+    domains(out, &chain.usernames)
+}
+
+fn domains(out: &mut String, usernames: &Usernames) -> fmt::Result {
+    let strip = match usernames.strip {
+        StripDomain::Listed => "listed",
+        StripDomain::Any => "any",
+        StripDomain::Never => "never",
+    };
+    writeln!(out, "domains = {}\nstrip_domain = \"{strip}\"", list(&usernames.domains))
 }
 
 fn audit(out: &mut String, audit: &Audit) -> fmt::Result {
@@ -90,9 +112,7 @@ fn peers(out: &mut String, key: &str, peers: Option<&Peers>) -> fmt::Result {
 }
 
 fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
-    // A name may have dots, which would make more tables of it.
-    let name = if realm.name.contains('.') { text(&realm.name) } else { realm.name.clone() };
-    let table = format!("realm.{name}");
+    let table = table(&realm.name);
     writeln!(out, "\n[{table}]\ntype = {}", text(realm.directory.kind()))?;
     match &realm.directory {
         Directory::Local(local) => {
@@ -101,17 +121,15 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
         }
         Directory::Ldap(directory) => ldap(out, directory)?,
     }
-    let strip = match realm.usernames.strip {
-        StripDomain::Listed => "listed",
-        StripDomain::Any => "any",
-        StripDomain::Never => "never",
-    };
     let case = match realm.usernames.case {
         Case::Lower => "lower",
         Case::Keep => "keep",
     };
-    writeln!(out, "domains = {}", list(&realm.usernames.domains))?;
-    writeln!(out, "strip_domain = \"{strip}\"\ncase = \"{case}\"")?;
+    if let Some(other) = &realm.metadata_from {
+        writeln!(out, "metadata_from = {}", text(other))?;
+    }
+    domains(out, &realm.usernames)?;
+    writeln!(out, "case = \"{case}\"")?;
     writeln!(out, "reveal_account_state = {}", realm.reveal_account_state)?;
     if let Directory::Ldap(directory) = &realm.directory {
         pool(out, &table, &directory.pool)?;

@@ -8,31 +8,49 @@ use toml::Spanned;
 use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
 use super::rule::{Rule, Test};
-use super::settings::{Case, Directory, Format, Local, Realm, StripDomain, Usernames};
+use super::settings::{Case, Chain, Directory, Format, Local, Realm, StripDomain, Usernames};
 use super::unsupported::Supported;
-use super::{Surroundings, cache, ldap, metadata, name, unsupported};
+use super::{Surroundings, cache, chain, ldap, metadata, name, suggest, unsupported};
 
 /// Most rules of a realm.
 const MAX_RULES: usize = 64;
 
-type Written = BTreeMap<Spanned<String>, Spanned<raw::Realm>>;
+pub(super) type Written = BTreeMap<Spanned<String>, Spanned<raw::Realm>>;
 
 /// All realms.
+#[derive(Default)]
+pub(super) struct Realms {
+    pub(super) realms: BTreeMap<String, Arc<Realm>>,
+    pub(super) chains: BTreeMap<String, Arc<Chain>>,
+}
+
 pub(super) fn realms(
     written: &Written,
     around: &Surroundings,
     findings: &mut Findings<'_>,
-) -> BTreeMap<String, Arc<Realm>> {
-    let mut realms = BTreeMap::new();
+) -> Realms {
+    let mut all = Realms::default();
     let mut domains = BTreeMap::new();
     for (name, raw) in written {
         findings.take(&format!("{:?}", name.get_ref()), name.span(), name::realm(name.get_ref()));
-        let raw = Named { name: name.get_ref(), at: raw.span(), raw: raw.get_ref() };
-        if let Some(realm) = realm(&raw, &mut domains, around, findings) {
-            realms.insert(realm.name.clone(), Arc::new(realm));
+        let raw = Named { name: name.get_ref(), at: raw.span(), raw: raw.get_ref(), written };
+        let usernames = usernames(&raw, &mut domains, findings);
+        match raw.kind(findings) {
+            None => {}
+            Some((_, Kind::Chain)) => {
+                refuse_keys_of_others(Kind::Chain, raw.raw, findings);
+                if let Some(chain) = chain::chain(&raw, usernames, findings) {
+                    all.chains.insert(chain.name.clone(), Arc::new(chain));
+                }
+            }
+            Some((at, kind)) => {
+                if let Some(realm) = realm(&raw, kind, at, usernames, around, findings) {
+                    all.realms.insert(realm.name.clone(), Arc::new(realm));
+                }
+            }
         }
     }
-    realms
+    all
 }
 
 /// A realm as it is written, its name, and where its table begins.
@@ -40,21 +58,47 @@ pub(super) struct Named<'a> {
     pub(super) name: &'a str,
     pub(super) at: Span,
     pub(super) raw: &'a raw::Realm,
+    /// All realms as they are written.
+    pub(super) written: &'a Written,
 }
 
-impl Named<'_> {
+impl<'a> Named<'a> {
     /// A fault of the table as a whole.
     pub(super) fn refuse(&self, what: &str, findings: &mut Findings<'_>) {
         findings.refuse(self.at.clone(), Fault::new(format!("[realm.{}] {what}", self.name)));
     }
 
+    /// The type, and its place.
+    fn kind(&self, findings: &mut Findings<'_>) -> Option<(Span, Kind)> {
+        let Some(kind) = &self.raw.r#type else {
+            self.refuse(
+                "needs a type: \"ldap\", \"local\", \"pam\", \"crowd\" or \"chain\"",
+                findings,
+            );
+            return None;
+        };
+        Some((kind.span(), kind.get_ref().0))
+    }
+
+    /// A realm of this configuration by its name, as it is written.
+    pub(super) fn other(&self, name: &str) -> Option<&'a raw::Realm> {
+        let named = self.written.iter().find(|(key, _)| key.get_ref() == name);
+        named.map(|(_, raw)| raw.get_ref())
+    }
+
+    /// A fault of a name that no realm has.
+    pub(super) fn unknown(&self, key: &str, name: &str) -> Fault {
+        let names: Vec<&str> = self.written.keys().map(|name| name.get_ref().as_str()).collect();
+        suggest::with_hint(Fault::new(format!("{key} names no realm: {name:?}")), name, &names)
+    }
+
     /// A key that there is no default for, and its place.
-    pub(super) fn required<'a, T>(
+    pub(super) fn required<'b, T>(
         &self,
         key: &str,
-        given: Option<&'a Spanned<T>>,
+        given: Option<&'b Spanned<T>>,
         findings: &mut Findings<'_>,
-    ) -> Option<(Span, &'a T)> {
+    ) -> Option<(Span, &'b T)> {
         if given.is_none() {
             self.refuse(&format!("needs {key}"), findings);
         }
@@ -62,19 +106,15 @@ impl Named<'_> {
     }
 }
 
-fn realm<'a>(
-    realm: &Named<'a>,
-    domains: &mut BTreeMap<String, &'a str>,
+fn realm(
+    realm: &Named<'_>,
+    kind: Kind,
+    at: Span,
+    usernames: Usernames,
     around: &Surroundings,
     findings: &mut Findings<'_>,
 ) -> Option<Realm> {
     let raw = realm.raw;
-    let usernames = usernames(realm, domains, findings);
-    let Some(kind) = &raw.r#type else {
-        realm.refuse("needs a type: \"ldap\" or \"local\"", findings);
-        return None;
-    };
-    let (at, Word(kind)) = (kind.span(), *kind.get_ref());
     refuse_keys_of_others(kind, raw, findings);
     let directory = match findings.take("type", at, unsupported::kind(kind))? {
         Supported::Ldap => {
@@ -82,12 +122,14 @@ fn realm<'a>(
         }
         Supported::Local => local(realm, around, findings).map(Directory::Local),
     };
-    let rules = rules(kind, raw, findings);
+    let metadata_from = metadata_from(realm, findings);
+    let rules = rules(realm, kind, findings);
     let metadata = metadata::metadata(raw, findings);
     let (cache, shield) = (cache::cache(raw, findings), cache::shield(raw, findings));
     Some(Realm {
         name: realm.name.to_owned(),
         directory: directory?,
+        metadata_from,
         usernames,
         reveal_account_state: raw.reveal_account_state.as_ref().is_some_and(|it| *it.get_ref()),
         rules,
@@ -97,9 +139,28 @@ fn realm<'a>(
     })
 }
 
+/// The realm that tells who users are: one that can, by itself.
+fn metadata_from(realm: &Named<'_>, findings: &mut Findings<'_>) -> Option<String> {
+    let given = realm.raw.metadata_from.as_ref()?;
+    let (at, name) = (given.span(), given.get_ref());
+    let Some(other) = realm.other(name) else {
+        findings.refuse(at, realm.unknown("metadata_from", name));
+        return None;
+    };
+    let is_chain = other.r#type.as_ref().is_some_and(|kind| kind.get_ref().0 == Kind::Chain);
+    if name == realm.name || is_chain || other.metadata_from.is_some() {
+        let what =
+            format!("metadata_from names {name:?}, which does not itself know who users are");
+        findings.refuse(at, Fault::new(what).hint("leave it out where this realm knows"));
+        return None;
+    }
+    Some(name.clone())
+}
+
 /// The keys that every type has.
-const COMMON: [&str; 12] = [
+const COMMON: [&str; 13] = [
     "type",
+    "metadata_from",
     "email_attribute",
     "first_name_attribute",
     "last_name_attribute",
@@ -114,6 +175,8 @@ const COMMON: [&str; 12] = [
 ];
 /// The keys that a local realm has besides.
 const LOCAL: [&str; 2] = ["file", "format"];
+/// The keys of a chain.
+const CHAIN: [&str; 5] = ["type", "realms", "on_unavailable", "domains", "strip_domain"];
 /// The keys that no LDAP realm has; it has all the others.
 const NOT_LDAP: [&str; 5] = ["file", "format", "service", "realms", "on_unavailable"];
 
@@ -122,12 +185,16 @@ fn refuse_keys_of_others(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'
         let foreign = match kind {
             Kind::Local => !COMMON.contains(&key) && !LOCAL.contains(&key),
             Kind::Ldap => NOT_LDAP.contains(&key),
-            Kind::Pam | Kind::Crowd | Kind::Chain => false,
+            Kind::Chain => !CHAIN.contains(&key),
+            Kind::Pam | Kind::Crowd => false,
         };
         if foreign {
-            let article = if kind == Kind::Local { "a" } else { "an" };
-            let what = format!("{key} is not a key of {article} {} realm", kind.word());
-            findings.refuse(at, Fault::new(what));
+            let whose = match kind {
+                Kind::Ldap => "an ldap realm".to_owned(),
+                Kind::Chain => "a chain: its realms have their own".to_owned(),
+                other => format!("a {} realm", other.word()),
+            };
+            findings.refuse(at, Fault::new(format!("{key} is not a key of {whose}")));
         }
     }
 }
@@ -177,8 +244,10 @@ pub(super) fn word<T: Copy>(given: Option<&Spanned<Word<T>>>, default: T) -> T {
     given.map_or(default, |word| word.get_ref().0)
 }
 
-fn rules(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule> {
-    let Some(require) = raw.rules.as_ref().and_then(|rules| rules.get_ref().require.as_ref())
+fn rules(realm: &Named<'_>, kind: Kind, findings: &mut Findings<'_>) -> Vec<Rule> {
+    let told_by = realm.raw.metadata_from.as_ref().and_then(|name| realm.other(name.get_ref()));
+    let told_by = told_by.and_then(|raw| raw.r#type.as_ref()).map_or(kind, |it| it.get_ref().0);
+    let Some(require) = realm.raw.rules.as_ref().and_then(|rules| rules.get_ref().require.as_ref())
     else {
         return Vec::new();
     };
@@ -189,7 +258,7 @@ fn rules(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'_>) -> Vec<Rule>
     let mut rules = Vec::new();
     for (at, text) in written {
         match Rule::parse(text) {
-            Ok(Rule { test: Test::Filter(_), .. }) if kind == Kind::Local => {
+            Ok(Rule { test: Test::Filter(_), .. }) if told_by != Kind::Ldap => {
                 findings.refuse(at, Fault::new("filter= needs an LDAP directory"));
             }
             Ok(rule) => rules.push(rule),

@@ -28,8 +28,10 @@ pub struct Settings {
     pub audit: Audit,
     /// Where the clients of saslauthd ask, if they do.
     pub saslauthd: Option<Saslauthd>,
-    /// The realms by name; at least one.
+    /// The realms by name.
     pub realms: BTreeMap<String, Arc<Realm>>,
+    /// The chains of realms by name. There is at least one realm.
+    pub chains: BTreeMap<String, Arc<Chain>>,
 }
 
 /// `[listen]`: sockets and limits.
@@ -134,6 +136,8 @@ pub struct Realm {
     pub name: String,
     /// Where its users are.
     pub directory: Directory,
+    /// The realm that tells who a user is, where it is not this one.
+    pub metadata_from: Option<String>,
     /// How a user may be spelled.
     pub usernames: Usernames,
     /// Whether the state of an account is told to those who may not know its password.
@@ -146,6 +150,19 @@ pub struct Realm {
     pub cache: Cache,
     /// When passwords are no longer tried.
     pub shield: Shield,
+}
+
+/// `type = "chain"`: realms of which the first that knows a user decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    /// The name in the configuration.
+    pub name: String,
+    /// The realms and chains in the order in which they are asked; at least one, without circles.
+    pub realms: Vec<String>,
+    /// Which domains choose it and are cut off; case is the realms' affair.
+    pub usernames: Usernames,
+    /// Whether the next is asked where one does not answer.
+    pub goes_on: bool,
 }
 
 /// How a user of a realm may be spelled.

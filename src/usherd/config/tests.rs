@@ -1,5 +1,6 @@
 //! Whole configurations, with the texts that people see.
 
+mod chain;
 mod files;
 mod ldap;
 mod round_trip;

@@ -10,7 +10,7 @@ use super::questions::{Try, not_tried, outcome};
 use super::shield::{Gate, Place};
 use super::{Heard, Known, No, Person, Realm, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
-use crate::config::{Directory, Rule};
+use crate::config::Directory;
 use crate::directory::{Found, Unavailable, Verification};
 use crate::telemetry::{Notes, listening};
 
@@ -35,7 +35,7 @@ struct Entry {
 
 impl Realm {
     /// Whether the road is this one.
-    pub(super) fn users_read_themselves(&self) -> bool {
+    pub(super) fn password_first(&self) -> bool {
         match &self.settings.directory {
             Directory::Ldap(ldap) => ldap.users_read_themselves(),
             Directory::Local(_) => false,
@@ -48,11 +48,10 @@ impl Realm {
         self: &Arc<Self>,
         tried: &Try<'_>,
         (who, memory): (Who<Person>, Memory),
-        rules: &[Rule],
+        extra: Vec<String>,
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Entered, No> {
-        let extra = self.extra(rules);
         let known = known(who, &extra);
         if let (Memory::Right(since), Some(person)) = (memory, &known)
             && person.source == Source::Cache
@@ -101,7 +100,7 @@ impl Realm {
             Ok(place) => place,
             Err(gate) => return (Err(not_tried(gate)), None),
         };
-        let wanted = rules::wanted(self.facts.iter().chain(&entry.extra));
+        let wanted = rules::wanted(self.own_facts().iter().chain(&entry.extra));
         let now = Instant::now();
         let enter =
             self.directory.enter(&entry.name, &entry.password, &wanted, now + self.patience);

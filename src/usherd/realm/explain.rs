@@ -1,6 +1,8 @@
 //! `usherctl explain`: the road of one request with each of its steps told, and a look at what may
 //! be amiss. The road is the one of every request; it just does not end at what is remembered.
 
+use std::sync::Arc;
+
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Explanation, Password, Query, Reason, Verdict};
 
@@ -37,10 +39,12 @@ impl Realms {
 
     async fn hints(&self, query: &Query, verdict: &Verdict, deadline: Instant) -> Vec<String> {
         let typed = Typed::new(&query.user);
-        let Ok(realm) = self.choose(query, &typed) else { return Vec::new() };
+        let Ok(route) = self.choose_by(query.realm.as_deref(), &typed) else { return Vec::new() };
+        let Some(realm) = told_of(route.realms(), verdict) else { return Vec::new() };
+        let typed = Typed::new(route.name(&typed));
         let Some(name) = realm.canonical(&typed) else { return Vec::new() };
         let mut hints: Vec<String> = realm.unlisted_domain(&typed, &name).into_iter().collect();
-        let person = match realm.cache.recall(&name, None, Instant::now()).0 {
+        let person = match realm.told_by().cache.recall(&name, None, Instant::now()).0 {
             Who::Fresh { identity, .. } => Some(identity),
             Who::Nobody | Who::Stale { .. } | Who::Unknown => None,
         };
@@ -50,7 +54,23 @@ impl Realms {
     }
 }
 
+/// The realm that gave the answer, else the one where the road ended.
+fn told_of<'a>(realms: &'a [Arc<Realm>], verdict: &Verdict) -> Option<&'a Arc<Realm>> {
+    let named = match verdict {
+        Verdict::Granted(identity) | Verdict::Found(identity) => {
+            realms.iter().find(|realm| realm.settings.name == identity.realm)
+        }
+        _ => None,
+    };
+    named.or(realms.last())
+}
+
 impl Realm {
+    /// The realm whose directory has the entries of users.
+    fn told_by(&self) -> &Self {
+        self.teller.as_deref().unwrap_or(self)
+    }
+
     async fn look_around(
         &self,
         query: &Query,
@@ -71,7 +91,7 @@ impl Realm {
                 if absent.is_empty() {
                     return Vec::new();
                 }
-                self.directory.hints(name, lacking, deadline).await
+                self.told_by().directory.hints(name, lacking, deadline).await
             }
             (None, Some(Reason::Throttled)) => {
                 vec![format!("`usherctl unblock {name}` lifts a user's block")]
@@ -129,9 +149,9 @@ impl Realm {
     }
 
     fn knows_groups(&self) -> bool {
-        match &self.settings.directory {
+        match &self.told_by().settings.directory {
             config::Directory::Ldap(ldap) => ldap.groups.is_some(),
-            config::Directory::Local(_) => true,
+            _ => true,
         }
     }
 }

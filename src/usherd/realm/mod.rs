@@ -1,5 +1,6 @@
 //! Policy: one request, one answer. The road is composed here and nowhere else.
 
+mod chain;
 mod commands;
 mod enter;
 mod explain;
@@ -39,6 +40,8 @@ pub use realms::Realms;
 struct Realm {
     settings: Arc<config::Realm>,
     directory: Arc<dyn Directory>,
+    /// Whose lookup says who a user is, where that is not this realm's directory.
+    teller: Option<Arc<Realm>>,
     /// The attributes and filters that metadata and rules need.
     facts: Vec<String>,
     cache: Cache<Person>,
@@ -78,6 +81,8 @@ enum No {
     Barred(Reason),
     Ambiguous,
     Rule(String),
+    /// The password is right, and the realm that tells who users are does not know this one.
+    Untold(String),
     Unavailable(Unavailable),
     UnknownRealm(String),
     BadRequest(String),
@@ -90,6 +95,7 @@ impl Realm {
     fn open(
         settings: &Arc<config::Realm>,
         tally: Arc<Tally>,
+        teller: Option<Arc<Self>>,
         patience: Duration,
     ) -> Result<Self, String> {
         let told = settings.metadata.iter().filter_map(|item| match &item.value {
@@ -102,6 +108,7 @@ impl Realm {
         Ok(Self {
             settings: Arc::clone(settings),
             directory: directory::open(settings)?,
+            teller,
             facts,
             cache: Cache::new(&settings.cache).map_err(not_random)?,
             shield: Shield::new(&settings.shield, negative_ttl, Instant::now()),
@@ -132,9 +139,7 @@ impl Realm {
         deadline: Instant,
     ) -> Result<Identity, No> {
         let rules = self.rules_of(query)?;
-        let bytes = password.as_bytes();
-        // RFC 4513 5.1.2: an empty password must never reach a bind.
-        if bytes.is_empty() || bytes.contains(&0) || bytes.len() > usher_protocol::MAX_PASSWORD {
+        if !tryable(password) {
             trace::step("password", || "empty, too long or with NUL: tried nowhere".to_owned());
             return Err(No::BadCredentials(WRONG));
         }
@@ -155,15 +160,22 @@ impl Realm {
             }
         }
         let (who, memory) = explain::afresh(who, memory, begun);
-        if self.users_read_themselves() {
-            let known = (who, memory);
-            let (person, verified) = self.enter(&tried, known, &rules, notes, deadline).await?;
-            return self.identity(&rules, &person, &verified);
+        let extra = self.extra(&rules);
+        let (person, verified) = if self.password_first() {
+            self.enter(&tried, (who, memory), extra, notes, deadline).await?
+        } else {
+            let person = self.find(&name, who, extra, notes, deadline).await?;
+            let verified = self.verify(&tried, person.as_ref(), memory, notes, deadline).await?;
+            (person.ok_or(No::BadCredentials(WRONG))?, verified)
+        };
+        let Some(teller) = &self.teller else { return self.identity(&rules, &person, &verified) };
+        // What this directory says of the account counts besides.
+        if let Some(reason) = person.fact.barred() {
+            return Err(No::Barred(reason));
         }
-        let person = self.find(&name, who, &rules, notes, deadline).await?;
-        let verified = self.verify(&tried, person.as_ref(), memory, notes, deadline).await?;
-        let person = person.ok_or(No::BadCredentials(WRONG))?;
-        self.identity(&rules, &person, &verified)
+        let told = self.told(teller, &name, &rules, notes, deadline).await?;
+        let told = told.ok_or_else(|| No::Untold(teller.settings.name.clone()))?;
+        self.identity(&rules, &told, &verified)
     }
 
     async fn lookup(
@@ -176,13 +188,43 @@ impl Realm {
         let rules = self.rules_of(query)?;
         let name = self.canonical(typed).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
-        let now = Instant::now();
-        let (who, memory) = self.cache.recall(&name, None, now);
-        let (who, _) = explain::afresh(who, memory, now);
-        let person = self.find(&name, who, &rules, notes, deadline).await?;
+        let person = match &self.teller {
+            Some(teller) => self.told(teller, &name, &rules, notes, deadline).await?,
+            None => self.who(&name, self.extra(&rules), notes, deadline).await?,
+        };
         let person = person.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
         self.identity(&rules, &person, &Known { fact: None, source, since })
+    }
+
+    /// Who the user is to another realm: what this one's metadata and rules need of them.
+    async fn told(
+        &self,
+        teller: &Arc<Self>,
+        name: &str,
+        rules: &[Rule],
+        notes: &mut Notes<'_>,
+        deadline: Instant,
+    ) -> Result<Option<Known<Person>>, No> {
+        trace::step("metadata_from", || teller.settings.name.clone());
+        let Some(name) = teller.canonical(&Typed::new(name)) else { return Ok(None) };
+        teller.forget_if_void();
+        let facts = self.facts.iter().cloned().chain(rules.iter().filter_map(rules::fact));
+        teller.who(&name, teller.beyond(facts), notes, deadline).await
+    }
+
+    /// Who the name is, where no password was given.
+    async fn who(
+        self: &Arc<Self>,
+        name: &str,
+        extra: Vec<String>,
+        notes: &mut Notes<'_>,
+        deadline: Instant,
+    ) -> Result<Option<Known<Person>>, No> {
+        let now = Instant::now();
+        let (who, memory) = self.cache.recall(name, None, now);
+        let (who, _) = explain::afresh(who, memory, now);
+        self.find(name, who, extra, notes, deadline).await
     }
 
     /// What is told, if every rule holds.
@@ -221,14 +263,21 @@ impl Realm {
     fn rules_of(&self, query: &Query) -> Result<Vec<Rule>, No> {
         let parse = |text: &String| {
             let rule = Rule::parse(text).map_err(No::BadRequest)?;
-            match (&rule.test, &self.settings.directory) {
+            let told_by = self.teller.as_ref().map_or(&self.settings, |teller| &teller.settings);
+            match (&rule.test, &told_by.directory) {
                 (Test::Filter(_), config::Directory::Local(_)) => Err(No::BadRequest(format!(
                     "the realm {} has no LDAP directory to match filter= with",
-                    self.settings.name
+                    told_by.name
                 ))),
                 _ => Ok(rule),
             }
         };
         query.require.iter().map(parse).collect()
     }
+}
+
+/// Whether a password may be tried at all. RFC 4513 5.1.2: an empty one must never reach a bind.
+fn tryable(password: &Password) -> bool {
+    let bytes = password.as_bytes();
+    !bytes.is_empty() && !bytes.contains(&0) && bytes.len() <= usher_protocol::MAX_PASSWORD
 }

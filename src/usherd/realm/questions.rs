@@ -48,16 +48,15 @@ impl Realm {
         self: &Arc<Self>,
         name: &str,
         who: Who<Person>,
-        rules: &[Rule],
+        mut extra: Vec<String>,
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Option<Known<Person>>, No> {
-        let mut extra = self.extra(rules);
         let (known, stale) = match who {
             Who::Nobody => return Ok(None),
             Who::Fresh { identity, since, refresh } if identity.covers(&extra) => {
                 // Who asks for no password sees less than the user did.
-                if refresh && !self.users_read_themselves() {
+                if refresh && !self.password_first() {
                     self.refresh(name, &identity);
                 }
                 notes.known = true;
@@ -139,7 +138,7 @@ impl Realm {
         extra: Vec<String>,
         asked: Asked,
     ) -> Heard<Searched> {
-        let wanted = rules::wanted(self.facts.iter().chain(&extra));
+        let wanted = rules::wanted(self.own_facts().iter().chain(&extra));
         let begun = Instant::now();
         let find = self.directory.find(&name, &wanted, begun + self.patience);
         let (found, host) = listening(find).await;
@@ -297,18 +296,31 @@ impl Realm {
     }
 
     /// Attributes and filters that the request's rules look at and the realm's own do not, sorted.
+    /// Where another realm tells who users are, it is the one to be asked for them.
     pub(super) fn extra(&self, rules: &[Rule]) -> Vec<String> {
+        match self.teller {
+            Some(_) => Vec::new(),
+            None => self.beyond(rules.iter().filter_map(rules::fact)),
+        }
+    }
+
+    /// Those of the attributes and filters that are not asked for in any case, sorted.
+    pub(super) fn beyond(&self, facts: impl Iterator<Item = String>) -> Vec<String> {
         let own = |fact: &String| {
             let is_name = !fact.starts_with('(');
             let same =
                 |known: &String| known == fact || is_name && known.eq_ignore_ascii_case(fact);
-            self.facts.iter().any(same)
+            self.own_facts().iter().any(same)
         };
-        let facts = rules.iter().filter_map(rules::fact);
-        let mut extra: Vec<String> = facts.filter(|fact| !own(fact)).collect();
-        extra.sort_unstable();
-        extra.dedup();
-        extra
+        let mut beyond: Vec<String> = facts.filter(|fact| !own(fact)).collect();
+        beyond.sort_unstable();
+        beyond.dedup();
+        beyond
+    }
+
+    /// The attributes and filters that this realm's directory is asked for in any case.
+    pub(super) fn own_facts(&self) -> &[String] {
+        if self.teller.is_some() { &[] } else { &self.facts }
     }
 
     /// Waits for shared work, but not past this request's deadline. The work goes on.

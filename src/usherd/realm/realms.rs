@@ -7,17 +7,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher_protocol::{Identity, Password, Query, RealmStatus, Reason, Refusal, Verdict};
 
+use super::chain::{Chain, Route};
 use super::username::Typed;
 use super::{No, Realm};
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Usernames};
 use crate::directory;
 use crate::telemetry::{Notes, Tally, trace};
 
 /// The realms of one configuration.
 pub struct Realms {
-    by_name: BTreeMap<String, Arc<Realm>>,
-    by_domain: HashMap<String, Arc<Realm>>,
-    default: Option<Arc<Realm>>,
+    by_name: BTreeMap<String, Route>,
+    by_domain: HashMap<String, Route>,
+    default: Option<Route>,
     request_timeout: Duration,
 }
 
@@ -39,32 +40,73 @@ impl Realms {
     /// A text for people, where a realm cannot even be begun with.
     pub fn open(settings: &Settings, before: Option<&Self>) -> Result<Self, String> {
         let request_timeout = settings.listen.request_timeout;
-        let known = |name: &str| before.and_then(|before| before.by_name.get(name));
-        let same = |name: &str, wanted: &Arc<config::Realm>| {
-            let usable = before.is_some_and(|before| before.request_timeout == request_timeout);
-            known(name).filter(|realm| usable && realm.settings == *wanted)
+        let mut realms = Self {
+            by_name: BTreeMap::new(),
+            by_domain: HashMap::new(),
+            default: None,
+            request_timeout,
         };
-        // What was counted stays, whatever is configured anew.
-        let tally = |name: &str| {
-            known(name).map_or_else(Arc::<Tally>::default, |realm| Arc::clone(&realm.tally))
-        };
-        let mut by_name = BTreeMap::new();
-        let mut by_domain = HashMap::new();
-        for (name, wanted) in &settings.realms {
-            let realm = match same(name, wanted) {
-                Some(realm) => Arc::clone(realm),
-                None => Arc::new(
-                    Realm::open(wanted, tally(name), request_timeout)
-                        .map_err(|error| format!("realm {name}: {error}"))?,
-                ),
-            };
-            for domain in &wanted.usernames.domains {
-                by_domain.insert(domain.clone(), Arc::clone(&realm));
-            }
-            by_name.insert(name.clone(), realm);
+        // A realm that another one asks comes before that.
+        let (askers, others): (Vec<_>, Vec<_>) =
+            settings.realms.values().partition(|realm| realm.metadata_from.is_some());
+        for wanted in others.into_iter().chain(askers) {
+            let realm = realms.realm(wanted, before)?;
+            realms.add(&wanted.name, &wanted.usernames, Route::Realm(realm));
         }
-        let default = settings.default_realm.as_ref().and_then(|name| by_name.get(name)).cloned();
-        Ok(Self { by_name, by_domain, default, request_timeout })
+        for chain in settings.chains.values() {
+            let route = realms.chain(chain, settings);
+            realms.add(&chain.name, &chain.usernames, route);
+        }
+        let default = settings.default_realm.as_ref();
+        realms.default = default.and_then(|name| realms.by_name.get(name)).cloned();
+        Ok(realms)
+    }
+
+    fn realm(
+        &self,
+        wanted: &Arc<config::Realm>,
+        before: Option<&Self>,
+    ) -> Result<Arc<Realm>, String> {
+        let teller = wanted.metadata_from.as_ref().and_then(|name| self.plain(name));
+        let known = before.and_then(|before| before.plain(&wanted.name));
+        let usable = before.is_some_and(|it| it.request_timeout == self.request_timeout);
+        let is_same = |realm: &&Arc<Realm>| {
+            let teller = (realm.teller.as_ref(), teller);
+            usable
+                && realm.settings == *wanted
+                && match teller {
+                    (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                    (one, other) => one.is_none() && other.is_none(),
+                }
+        };
+        if let Some(same) = known.filter(is_same) {
+            return Ok(Arc::clone(same));
+        }
+        // What was counted stays, whatever is configured anew.
+        let tally = known.map_or_else(Arc::<Tally>::default, |realm| Arc::clone(&realm.tally));
+        let realm = Realm::open(wanted, tally, teller.cloned(), self.request_timeout);
+        realm.map(Arc::new).map_err(|error| format!("realm {}: {error}", wanted.name))
+    }
+
+    /// A chain with all that it leads to. There are no circles: the configuration refuses them.
+    fn chain(&self, chain: &Arc<config::Chain>, settings: &Settings) -> Route {
+        let route = |name: &String| match settings.chains.get(name) {
+            Some(inner) => Some(self.chain(inner, settings)),
+            None => self.by_name.get(name).cloned(),
+        };
+        let routes = chain.realms.iter().filter_map(route).collect();
+        Route::Chain(Arc::new(Chain::new(chain, routes)))
+    }
+
+    fn add(&mut self, name: &str, usernames: &Usernames, route: Route) {
+        for domain in &usernames.domains {
+            self.by_domain.insert(domain.clone(), route.clone());
+        }
+        self.by_name.insert(name.to_owned(), route);
+    }
+
+    fn plain(&self, name: &str) -> Option<&Arc<Realm>> {
+        self.by_name.get(name)?.plain()
     }
 
     /// Is this the user's password, and do the rules hold?
@@ -77,10 +119,7 @@ impl Realms {
     ) -> Verdict {
         let typed = Typed::new(&query.user);
         let answer = match self.choose(query, &typed) {
-            Ok(realm) => {
-                realm.note(notes);
-                realm.authenticate(&typed, password, query, notes, deadline).await
-            }
+            Ok(route) => route.authenticate(&typed, password, query, notes, deadline).await,
             Err(no) => Err(no),
         };
         answer.map_or_else(refuse, Verdict::Granted)
@@ -95,10 +134,7 @@ impl Realms {
     ) -> Verdict {
         let typed = Typed::new(&query.user);
         let answer: Result<Identity, No> = match self.choose(query, &typed) {
-            Ok(realm) => {
-                realm.note(notes);
-                realm.lookup(&typed, query, notes, deadline).await
-            }
+            Ok(route) => route.lookup(&typed, query, notes, deadline).await,
             Err(no) => Err(no),
         };
         answer.map_or_else(refuse, Verdict::Found)
@@ -110,10 +146,10 @@ impl Realms {
     /// A text for people, where there is no such realm.
     pub fn flush(&self, realm: Option<&str>, user: Option<&str>) -> Result<String, String> {
         if realm.is_none() && user.is_none() {
-            let done: Vec<_> = self.by_name.values().map(|realm| realm.flush(None)).collect();
-            return Ok(done.join("\n"));
+            let realms = self.by_name.values().filter_map(Route::plain);
+            return Ok(realms.map(|realm| realm.flush(None)).collect::<Vec<_>>().join("\n"));
         }
-        Ok(self.named(realm, user.unwrap_or_default())?.flush(user))
+        self.each(realm, user.unwrap_or_default(), |it, name| it.flush(user.map(|_| name)))
     }
 
     /// Lifts a user's block.
@@ -121,34 +157,47 @@ impl Realms {
     /// # Errors
     /// A text for people, where there is no such realm.
     pub fn unblock(&self, realm: Option<&str>, user: &str) -> Result<String, String> {
-        Ok(self.named(realm, user)?.unblock(user))
+        self.each(realm, user, Realm::unblock)
     }
 
     /// How each realm is.
     pub fn status(&self, now: Instant) -> Vec<RealmStatus> {
-        self.by_name.values().map(|realm| realm.status(now)).collect()
+        self.by_name.iter().map(|(name, route)| route.status(name, now)).collect()
     }
 
     /// Has each realm remember what it has answered so far, to be done at `Minute::PACE`.
     pub fn mark(&self, now: Instant) {
-        self.by_name.values().for_each(|realm| realm.tally.mark(now));
+        self.by_name.values().filter_map(Route::plain).for_each(|realm| realm.tally.mark(now));
     }
 
-    pub(super) fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Arc<Realm>, No> {
-        let realm = self.choose_by(query.realm.as_deref(), typed).map_err(No::UnknownRealm);
-        trace::step("realm", || match &realm {
-            Ok(realm) => realm.settings.name.clone(),
+    fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Route, No> {
+        let route = self.choose_by(query.realm.as_deref(), typed).map_err(No::UnknownRealm);
+        trace::step("realm", || match &route {
+            Ok(route) => route.title().to_owned(),
             Err(_) => "none".to_owned(),
         });
-        realm
+        route
     }
 
-    fn named(&self, realm: Option<&str>, user: &str) -> Result<&Arc<Realm>, String> {
-        self.choose_by(realm, &Typed::new(user))
+    /// Does something in each realm that the name leads to, and tells of each on a line.
+    fn each(
+        &self,
+        realm: Option<&str>,
+        user: &str,
+        work: impl Fn(&Realm, &str) -> String,
+    ) -> Result<String, String> {
+        let typed = Typed::new(user);
+        let route = self.choose_by(realm, &typed)?;
+        let name = route.name(&typed);
+        Ok(route.realms().iter().map(|realm| work(realm, name)).collect::<Vec<_>>().join("\n"))
     }
 
     /// The realm that is named, else the one of the user's domain, else the default.
-    fn choose_by(&self, name: Option<&str>, typed: &Typed<'_>) -> Result<&Arc<Realm>, String> {
+    pub(super) fn choose_by(
+        &self,
+        name: Option<&str>,
+        typed: &Typed<'_>,
+    ) -> Result<&Route, String> {
         let realm = match name {
             Some(name) => self.by_name.get(name),
             None => typed
@@ -187,6 +236,10 @@ fn refuse(no: No) -> Verdict {
         No::Rule(rule) => {
             Verdict::Denied(Refusal::new(Reason::Rule, format!("the rule {rule:?} does not hold")))
         }
+        No::Untold(realm) => Verdict::Denied(Refusal::new(
+            Reason::Rule,
+            format!("the realm {realm}, which tells who users are, does not know this one"),
+        )),
         No::Unavailable(unavailable) => {
             Verdict::Unavailable(Refusal::new(unavailable.reason, unavailable.message))
         }

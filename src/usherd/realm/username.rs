@@ -5,7 +5,7 @@ use usher_protocol::MAX_USER;
 use crate::config::{Case, StripDomain, Usernames};
 
 /// A name as somebody typed it, taken apart once.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Typed<'a> {
     whole: &'a str,
     /// The user and the domain, if there is one.
@@ -22,8 +22,8 @@ impl<'a> Typed<'a> {
         Self { whole, parts }
     }
 
-    /// As it was typed.
-    pub(super) fn whole(&self) -> &str {
+    /// The name as it was typed.
+    pub(super) fn whole(&self) -> &'a str {
         self.whole
     }
 
@@ -35,7 +35,16 @@ impl<'a> Typed<'a> {
     /// The name that the realm's directory is asked for. An unlisted domain stays: it means
     /// another person. None for names that no directory has and that need not be sent to any.
     pub(super) fn canonical(&self, rules: &Usernames) -> Option<String> {
-        let name = match (rules.strip, self.parts) {
+        let name = self.stripped(rules);
+        if name.is_empty() || name.len() > MAX_USER || name.contains('\0') {
+            return None;
+        }
+        Some(in_case(name, rules.case))
+    }
+
+    /// The name without a domain that is to be cut off.
+    pub(super) fn stripped(&self, rules: &Usernames) -> &'a str {
+        match (rules.strip, self.parts) {
             (StripDomain::Any, Some((user, _))) => user,
             (StripDomain::Listed, Some((user, domain)))
                 if rules.domains.contains(&domain.to_lowercase()) =>
@@ -43,11 +52,7 @@ impl<'a> Typed<'a> {
                 user
             }
             _ => self.whole,
-        };
-        if name.is_empty() || name.len() > MAX_USER || name.contains('\0') {
-            return None;
         }
-        Some(in_case(name, rules.case))
     }
 }
 

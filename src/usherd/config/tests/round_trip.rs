@@ -87,6 +87,11 @@ fn whatever_is_printed_reads_as_the_same() {
         LOCAL.to_owned(),
         format!("{LOCAL}file = \"users.htpasswd\"\nformat = \"htpasswd\"\n"),
         CORP.to_owned(),
+        format!(
+            "default_realm = \"w.x\"\n{CORP}[realm.web]\ntype = \"local\"\nmetadata_from = \"corp\"\n\
+             [realm.\"w.x\"]\ntype = \"chain\"\nrealms = [\"web\", \"corp\"]\ndomains = \"W\"\n\
+             on_unavailable = \"next\"\n"
+        ),
         format!("{CORP}account = \"a\"\npassword = \"********\"\nfilter = \"cn=\\\\5c'\\\"é\"\n"),
         "[realm.\"a.b\"]\ntype = \"local\"\nstrip_domain = \"any\"\ncase = \"keep\"\n".to_owned(),
         format!("{LOCAL}metadata = {{}}\n[access]\nlookup = []\nmetrics = [\"root\"]\n"),

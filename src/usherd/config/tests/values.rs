@@ -103,7 +103,7 @@ fn what_an_ldap_realm_needs_is_told_at_its_table() {
     );
     assert_eq!(
         problems("[realm.corp]\n"),
-        "usher.toml:1:1: [realm.corp] needs a type: \"ldap\" or \"local\""
+        "usher.toml:1:1: [realm.corp] needs a type: \"ldap\", \"local\", \"pam\", \"crowd\" or \"chain\""
     );
 }
 
@@ -524,7 +524,7 @@ fn a_realm_without_a_table_header_has_a_place_too() {
     );
     assert_eq!(
         problems("[realm.corp.groups]\nattribute = \"memberOf\"\n"),
-        "usher.toml:1:8: [realm.corp] needs a type: \"ldap\" or \"local\""
+        "usher.toml:1:8: [realm.corp] needs a type: \"ldap\", \"local\", \"pam\", \"crowd\" or \"chain\""
     );
 }
 

@@ -1,0 +1,295 @@
+//! A chain: the first of its realms that knows the user decides. Each realm takes its own road; the
+//! chain only says which.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use usher_protocol::{Identity, Password, Query, RealmStatus};
+
+use super::shield::{Gate, Guess};
+use super::username::Typed;
+use super::{NOBODY, No, Realm, WRONG, tryable};
+use crate::cache::Memory;
+use crate::config;
+use crate::telemetry::{Notes, Tally, trace};
+
+/// Where a request goes.
+#[derive(Clone)]
+pub(super) enum Route {
+    Realm(Arc<Realm>),
+    Chain(Arc<Chain>),
+}
+
+/// Realms and chains in the order in which they are asked.
+pub(super) struct Chain {
+    settings: Arc<config::Chain>,
+    routes: Vec<Route>,
+    /// The realms that the routes lead to, each once.
+    realms: Vec<Arc<Realm>>,
+}
+
+/// A request on its way along a chain.
+struct Ask<'a> {
+    typed: Typed<'a>,
+    /// None: who was authenticated elsewhere is looked up.
+    password: Option<&'a Password>,
+    query: &'a Query,
+}
+
+impl Route {
+    /// The answer is counted where it is given.
+    pub(super) async fn authenticate<'a>(
+        &'a self,
+        typed: &Typed<'_>,
+        password: &Password,
+        query: &Query,
+        notes: &mut Notes<'a>,
+        deadline: Instant,
+    ) -> Result<Identity, No> {
+        match self {
+            Self::Realm(realm) => {
+                realm.note(notes);
+                realm.authenticate(typed, password, query, notes, deadline).await
+            }
+            Self::Chain(chain) => {
+                Box::pin(chain.authenticate(typed, password, query, notes, deadline)).await
+            }
+        }
+    }
+
+    pub(super) async fn lookup<'a>(
+        &'a self,
+        typed: &Typed<'_>,
+        query: &Query,
+        notes: &mut Notes<'a>,
+        deadline: Instant,
+    ) -> Result<Identity, No> {
+        match self {
+            Self::Realm(realm) => {
+                realm.note(notes);
+                realm.lookup(typed, query, notes, deadline).await
+            }
+            Self::Chain(chain) => {
+                let typed = chain.typed(typed);
+                let ask = Ask { typed, password: None, query };
+                let found = Box::pin(chain.decide(&ask, notes, deadline)).await?;
+                found.ok_or(No::Nobody(NOBODY))
+            }
+        }
+    }
+
+    /// The realms behind it, in order.
+    pub(super) fn realms(&self) -> &[Arc<Realm>] {
+        match self {
+            Self::Realm(realm) => std::slice::from_ref(realm),
+            Self::Chain(chain) => &chain.realms,
+        }
+    }
+
+    /// The realm, if it is no chain.
+    pub(super) fn plain(&self) -> Option<&Arc<Realm>> {
+        match self {
+            Self::Realm(realm) => Some(realm),
+            Self::Chain(_) => None,
+        }
+    }
+
+    /// Its name in the configuration.
+    pub(super) fn title(&self) -> &str {
+        match self {
+            Self::Realm(realm) => &realm.settings.name,
+            Self::Chain(chain) => &chain.settings.name,
+        }
+    }
+
+    /// The name as the realms behind it get it.
+    pub(super) fn name<'a>(&self, typed: &Typed<'a>) -> &'a str {
+        match self {
+            Self::Realm(_) => typed.whole(),
+            Self::Chain(chain) => chain.typed(typed).whole(),
+        }
+    }
+
+    /// A chain itself remembers nothing, has no hosts and counts nothing: its realms do.
+    pub(super) fn status(&self, name: &str, now: Instant) -> RealmStatus {
+        match self {
+            Self::Realm(realm) => realm.status(now),
+            Self::Chain(_) => {
+                let none = Tally::default();
+                RealmStatus {
+                    name: name.to_owned(),
+                    kind: "chain".to_owned(),
+                    hosts: Vec::new(),
+                    cache: Default::default(),
+                    problem: None,
+                    shield: Default::default(),
+                    answers: none.answers(),
+                    last_minute: 0,
+                    questions: Default::default(),
+                    answer_time: none.answer_time(),
+                    find_time: none.find.now(),
+                    verify_time: none.verify.now(),
+                }
+            }
+        }
+    }
+
+    /// The answer, if anybody here knows the user.
+    async fn decide<'a>(
+        &'a self,
+        ask: &Ask<'_>,
+        notes: &mut Notes<'a>,
+        deadline: Instant,
+    ) -> Result<Option<Identity>, No> {
+        match self {
+            Self::Chain(chain) => {
+                let inner = Ask { typed: chain.typed(&ask.typed), ..*ask };
+                Box::pin(chain.decide(&inner, notes, deadline)).await
+            }
+            Self::Realm(realm) => {
+                trace::step("realm", || realm.settings.name.clone());
+                realm.note(notes);
+                realm.decide(ask, notes, deadline).await
+            }
+        }
+    }
+}
+
+impl Chain {
+    pub(super) fn new(settings: &Arc<config::Chain>, routes: Vec<Route>) -> Self {
+        let mut realms: Vec<Arc<Realm>> = Vec::new();
+        for realm in routes.iter().flat_map(Route::realms) {
+            if !realms.iter().any(|known| Arc::ptr_eq(known, realm)) {
+                realms.push(Arc::clone(realm));
+            }
+        }
+        Self { settings: Arc::clone(settings), routes, realms }
+    }
+
+    async fn authenticate<'a>(
+        &'a self,
+        typed: &Typed<'_>,
+        password: &Password,
+        query: &Query,
+        notes: &mut Notes<'a>,
+        deadline: Instant,
+    ) -> Result<Identity, No> {
+        if let Some(last) = self.realms.last() {
+            last.note(notes);
+        }
+        if !tryable(password) {
+            return Err(No::BadCredentials(WRONG));
+        }
+        let begun = Instant::now();
+        let ask = Ask { typed: self.typed(typed), password: Some(password), query };
+        let answer = match self.shut(&ask, password) {
+            Some(no) => Err(no),
+            None => self.decide(&ask, notes, deadline).await,
+        };
+        let answer = match (answer, self.realms.last()) {
+            (Ok(Some(identity)), _) => Ok(identity),
+            // Nobody knows the user: the last realm says no, as slowly as ever. If it is one that
+            // cannot know before it has tried the password, it may still say yes.
+            (Ok(None), Some(last)) => {
+                last.authenticate(&ask.typed, password, query, notes, deadline).await
+            }
+            (Ok(None), None) => Err(No::BadCredentials(WRONG)),
+            (Err(no), _) => Err(no),
+        };
+        // Which realm has said no, or whether any knows the user, must not show in the time.
+        if let Err(No::BadCredentials(_)) = &answer {
+            for realm in &self.realms {
+                realm.pace.keep(begun).await;
+            }
+        }
+        answer
+    }
+
+    /// The answer of the first that knows the user; none if nobody does.
+    async fn decide<'a>(
+        &'a self,
+        ask: &Ask<'_>,
+        notes: &mut Notes<'a>,
+        deadline: Instant,
+    ) -> Result<Option<Identity>, No> {
+        let mut trouble = None;
+        for (left, route) in (1..=self.routes.len()).rev().zip(&self.routes) {
+            // Whoever is silent must leave time for the others.
+            let share = u32::try_from(left).unwrap_or(u32::MAX);
+            let by = match self.settings.goes_on {
+                true => deadline - (deadline - Instant::now()) / share * (share - 1),
+                false => deadline,
+            };
+            match route.decide(ask, notes, by).await {
+                Ok(None) => {}
+                // That the user is none of the others' says nothing, then.
+                Err(no) if self.settings.goes_on && no.is_silence() => {
+                    trouble = trouble.or(Some(no));
+                }
+                decided => return decided,
+            }
+        }
+        trouble.map_or(Ok(None), Err)
+    }
+
+    /// Names that nobody has count where the chain ends, and so must stop before it begins. A
+    /// password that is known to be right may pass, as in a realm.
+    fn shut(&self, ask: &Ask<'_>, password: &Password) -> Option<No> {
+        let (_, Gate::Shut(left)) = self.realms.last()?.memory(ask, password)? else { return None };
+        let right = |realm: &Arc<Realm>| realm.memory(ask, password).is_some_and(|(it, _)| it);
+        (!self.realms.iter().any(right)).then_some(No::Throttled(left))
+    }
+
+    /// Without the chain's own domain.
+    fn typed<'a>(&self, typed: &Typed<'a>) -> Typed<'a> {
+        Typed::new(typed.stripped(&self.settings.usernames))
+    }
+}
+
+impl Realm {
+    /// The answer, if somebody here has the name.
+    async fn decide(
+        self: &Arc<Self>,
+        ask: &Ask<'_>,
+        notes: &mut Notes<'_>,
+        deadline: Instant,
+    ) -> Result<Option<Identity>, No> {
+        let Some(password) = ask.password else {
+            return match self.lookup(&ask.typed, ask.query, notes, deadline).await {
+                Err(No::Nobody(_)) => Ok(None),
+                answer => answer.map(Some),
+            };
+        };
+        let known = self.knows(ask, notes, deadline).await?;
+        if !known && !self.password_first() {
+            return Ok(None);
+        }
+        match self.authenticate(&ask.typed, password, ask.query, notes, deadline).await {
+            // It may be somebody of another realm.
+            Err(No::BadCredentials(_)) if !known => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    async fn knows(
+        self: &Arc<Self>,
+        ask: &Ask<'_>,
+        notes: &mut Notes<'_>,
+        deadline: Instant,
+    ) -> Result<bool, No> {
+        let Some(name) = self.canonical(&ask.typed) else { return Ok(false) };
+        self.forget_if_void();
+        let rules = self.rules_of(ask.query)?;
+        Ok(self.who(&name, self.extra(&rules), notes, deadline).await?.is_some())
+    }
+
+    /// Whether the password is known to be right, and whether the shield lets it to the directory.
+    fn memory(&self, ask: &Ask<'_>, password: &Password) -> Option<(bool, Gate)> {
+        let name = self.canonical(&ask.typed)?;
+        let digest = self.digester.digest(&name, password);
+        let guess = Guess { name: &name, tag: digest.tag(), client: ask.query.client };
+        let now = Instant::now();
+        let right = matches!(self.cache.password(&name, &digest, now), Memory::Right(_));
+        Some((right, self.shield.gate(&guess, now)))
+    }
+}
