@@ -26,7 +26,7 @@ systemd    = $(shell systemctl --version 2>/dev/null | sed -n 's/^systemd \([0-9
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
 TARGET  = $(abspath $(or $(CARGO_TARGET_DIR),target))
 RELEASE = $(TARGET)/release
-PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl $(RELEASE)/usher-http $(RELEASE)/libmod_usher.so
+PROGRAMS = $(RELEASE)/usherd $(RELEASE)/usherctl $(RELEASE)/usher-http $(RELEASE)/usher-pam $(RELEASE)/libmod_usher.so
 
 # What is built does not tell where: the same sources give the same bytes in any folder.
 CARGO_HOME ?= $(HOME)/.cargo
@@ -72,7 +72,7 @@ check:
 	$(CARGO) deny check --hide-inclusion-graph bans licenses sources
 
 build:
-	$(BUILD) $(CARGO) build --release --locked -p usherd -p usherctl -p usher-http -p mod_usher
+	$(BUILD) $(CARGO) build --release --locked -p usherd -p usherctl -p usher-http -p usher-pam -p mod_usher
 
 $(PROGRAMS) &:
 	$(MAKE) build
@@ -83,6 +83,7 @@ install: $(PROGRAMS)
 	$(INSTALL) -D -m 755 $(RELEASE)/usherd $(DESTDIR)$(sbindir)/usherd
 	$(INSTALL) -D -m 755 $(RELEASE)/usherctl $(DESTDIR)$(bindir)/usherctl
 	$(INSTALL) -D -m 755 $(RELEASE)/usher-http $(DESTDIR)$(libexecdir)/usher-http
+	$(INSTALL) -D -m 755 $(RELEASE)/usher-pam $(DESTDIR)$(libexecdir)/usher-pam
 	$(INSTALL) -D -m 644 $(RELEASE)/libmod_usher.so $(DESTDIR)$(httpd_modules)/mod_usher.so
 	for page in man/*.[1-9]; do \
 	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; \

@@ -31,9 +31,10 @@ const ROOMS: [&str; 9] = [
 const UNSAFE: [&str; 2] = ["src/mod_usher/hooks.rs", "src/mod_usher/sys.rs"];
 
 /// Which crates may depend on these.
-const CONFINED: [(&str, &[&str]); 7] = [
+const CONFINED: [(&str, &[&str]); 8] = [
     ("bincode", &["usher-protocol"]),
     ("hickory-resolver", &["usherd"]),
+    ("pam-client2", &["usher-pam"]),
     ("ldap3", &["usherd"]),
     ("rustls", &["usherd", "usherctl"]),
     ("rustls-native-certs", &["usherd", "usherctl"]),

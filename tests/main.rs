@@ -43,6 +43,7 @@ mod manual;
 mod metrics;
 mod nginx;
 mod outage;
+mod pam;
 mod policy;
 mod protocol;
 mod proxies;

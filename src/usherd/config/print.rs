@@ -119,6 +119,15 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
             let file = text(local.file.display());
             writeln!(out, "file = {file}\nformat = \"{}\"", local.format.word())?;
         }
+        Directory::Pam(pam) => {
+            writeln!(
+                out,
+                "service = {}\nhelper = {}",
+                text(&pam.service),
+                text(pam.helper.display())
+            )?;
+            writeln!(out, "pool = {{ bind_lanes = {} }}", pam.lanes)?;
+        }
         Directory::Ldap(directory) => ldap(out, directory)?,
     }
     let case = match realm.usernames.case {

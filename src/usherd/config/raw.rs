@@ -135,6 +135,7 @@ table! {
         file: String,
         format: Word<settings::Format>,
         service: String,
+        helper: String,
         metadata_from: String,
         realms: Strings,
         on_unavailable: Word<OnUnavailable>,

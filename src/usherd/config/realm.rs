@@ -10,7 +10,7 @@ use super::raw::{self, Kind, Span, Word};
 use super::rule::{Rule, Test};
 use super::settings::{Case, Chain, Directory, Format, Local, Realm, StripDomain, Usernames};
 use super::unsupported::Supported;
-use super::{Surroundings, cache, chain, ldap, metadata, name, suggest, unsupported};
+use super::{Surroundings, cache, chain, keys, ldap, metadata, name, pam, suggest, unsupported};
 
 /// Most rules of a realm.
 const MAX_RULES: usize = 64;
@@ -38,7 +38,7 @@ pub(super) fn realms(
         match raw.kind(findings) {
             None => {}
             Some((_, Kind::Chain)) => {
-                refuse_keys_of_others(Kind::Chain, raw.raw, findings);
+                keys::refuse_others(Kind::Chain, raw.raw, findings);
                 if let Some(chain) = chain::chain(&raw, usernames, findings) {
                     all.chains.insert(chain.name.clone(), Arc::new(chain));
                 }
@@ -115,12 +115,13 @@ fn realm(
     findings: &mut Findings<'_>,
 ) -> Option<Realm> {
     let raw = realm.raw;
-    refuse_keys_of_others(kind, raw, findings);
+    keys::refuse_others(kind, raw, findings);
     let directory = match findings.take("type", at, unsupported::kind(kind))? {
         Supported::Ldap => {
             ldap::ldap(realm, around, findings).map(|ldap| Directory::Ldap(ldap.into()))
         }
         Supported::Local => local(realm, around, findings).map(Directory::Local),
+        Supported::Pam => Some(Directory::Pam(pam::pam(raw, around, findings))),
     };
     let metadata_from = metadata_from(realm, findings);
     let rules = rules(realm, kind, findings);
@@ -155,48 +156,6 @@ fn metadata_from(realm: &Named<'_>, findings: &mut Findings<'_>) -> Option<Strin
         return None;
     }
     Some(name.clone())
-}
-
-/// The keys that every type has.
-const COMMON: [&str; 13] = [
-    "type",
-    "metadata_from",
-    "email_attribute",
-    "first_name_attribute",
-    "last_name_attribute",
-    "domains",
-    "strip_domain",
-    "case",
-    "rules",
-    "metadata",
-    "cache",
-    "shield",
-    "reveal_account_state",
-];
-/// The keys that a local realm has besides.
-const LOCAL: [&str; 2] = ["file", "format"];
-/// The keys of a chain.
-const CHAIN: [&str; 5] = ["type", "realms", "on_unavailable", "domains", "strip_domain"];
-/// The keys that no LDAP realm has; it has all the others.
-const NOT_LDAP: [&str; 5] = ["file", "format", "service", "realms", "on_unavailable"];
-
-fn refuse_keys_of_others(kind: Kind, raw: &raw::Realm, findings: &mut Findings<'_>) {
-    for (key, at) in raw.given() {
-        let foreign = match kind {
-            Kind::Local => !COMMON.contains(&key) && !LOCAL.contains(&key),
-            Kind::Ldap => NOT_LDAP.contains(&key),
-            Kind::Chain => !CHAIN.contains(&key),
-            Kind::Pam | Kind::Crowd => false,
-        };
-        if foreign {
-            let whose = match kind {
-                Kind::Ldap => "an ldap realm".to_owned(),
-                Kind::Chain => "a chain: its realms have their own".to_owned(),
-                other => format!("a {} realm", other.word()),
-            };
-            findings.refuse(at, Fault::new(format!("{key} is not a key of {whose}")));
-        }
-    }
 }
 
 fn local(realm: &Named<'_>, around: &Surroundings, findings: &mut Findings<'_>) -> Option<Local> {

@@ -261,6 +261,8 @@ pub struct Shield {
 pub enum Directory {
     /// A file of ours.
     Local(Local),
+    /// PAM and the user database of this machine.
+    Pam(Pam),
     /// Servers that speak LDAP.
     Ldap(Box<Ldap>),
 }
@@ -270,6 +272,7 @@ impl Directory {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Local(_) => "local",
+            Self::Pam(_) => "pam",
             Self::Ldap(_) => "ldap",
         }
     }
@@ -302,6 +305,17 @@ impl Format {
             Self::Htpasswd => "htpasswd",
         }
     }
+}
+
+/// `type = "pam"`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pam {
+    /// The file in `/etc/pam.d`.
+    pub service: String,
+    /// The program that asks PAM, or a socket behind which it is started; absolute.
+    pub helper: PathBuf,
+    /// Most passwords at a time.
+    pub lanes: usize,
 }
 
 /// `type = "ldap"`.

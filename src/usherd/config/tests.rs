@@ -52,6 +52,6 @@ fn realm(text: &str) -> Realm {
 fn ldap(lines: &str) -> Ldap {
     match realm(&format!("{CORP}{lines}")).directory {
         Directory::Ldap(ldap) => *ldap,
-        Directory::Local(_) => panic!("a local realm"),
+        _ => panic!("no LDAP realm"),
     }
 }

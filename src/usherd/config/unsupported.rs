@@ -9,6 +9,7 @@ use super::raw::Kind;
 pub(super) enum Supported {
     Ldap,
     Local,
+    Pam,
 }
 
 /// The type of a realm, if this version has it.
@@ -16,7 +17,8 @@ pub(super) fn kind(asked: Kind) -> Result<Supported, Fault> {
     match asked {
         Kind::Ldap => Ok(Supported::Ldap),
         Kind::Local => Ok(Supported::Local),
-        Kind::Pam | Kind::Crowd | Kind::Chain => {
+        Kind::Pam => Ok(Supported::Pam),
+        Kind::Crowd | Kind::Chain => {
             Err(Fault::new(format!("\"{}\" is not supported in this version", asked.word())))
         }
     }

@@ -4,6 +4,8 @@
 mod entry;
 mod ldap;
 mod local;
+mod nss;
+mod pam;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -133,6 +135,7 @@ impl Unavailable {
 pub fn check(realm: &config::Realm) -> Result<(), String> {
     match &realm.directory {
         config::Directory::Local(local) => local::check(local, realm.usernames.case).map(drop),
+        config::Directory::Pam(pam) => pam::check(pam),
         config::Directory::Ldap(_) => Ok(()),
     }
 }
@@ -154,6 +157,7 @@ pub struct Walk {
 pub async fn walk(realm: &config::Realm) -> Vec<Walk> {
     match &realm.directory {
         config::Directory::Ldap(ldap) => ldap::walk(realm, ldap).await,
+        config::Directory::Pam(pam) => vec![pam::walk(pam)],
         config::Directory::Local(local) => {
             let (steps, outcome) = match local::check(local, realm.usernames.case) {
                 Ok(steps) => (steps, Ok(())),
@@ -174,6 +178,7 @@ pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
         config::Directory::Local(local) => {
             Arc::new(local::Local::open(&realm.name, local, realm.usernames.case)?)
         }
+        config::Directory::Pam(pam) => Arc::new(pam::Pam::open(&realm.name, pam)?),
         config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)?),
     })
 }

@@ -280,12 +280,18 @@ impl Realm {
         let Some(name) = self.canonical(&ask.typed) else { return Ok(false) };
         self.forget_if_void();
         let rules = self.rules_of(ask.query)?;
-        Ok(self.who(&name, self.extra(&rules), notes, deadline).await?.is_some())
+        let found = match &self.teller {
+            Some(teller) if self.password_first() => {
+                self.told(teller, &name, &rules, notes, deadline).await?
+            }
+            _ => self.who(&name, self.extra(&rules), notes, deadline).await?,
+        };
+        Ok(found.is_some())
     }
 
     /// Whether the password is known to be right, and whether the shield lets it to the directory.
     fn memory(&self, ask: &Ask<'_>, password: &Password) -> Option<(bool, Gate)> {
-        let name = self.canonical(&ask.typed)?;
+        let name = ask.typed.canonical(&self.settings.usernames)?;
         let digest = self.digester.digest(&name, password);
         let guess = Guess { name: &name, tag: digest.tag(), client: ask.query.client };
         let now = Instant::now();

@@ -39,6 +39,8 @@ impl Realm {
         match &self.settings.directory {
             Directory::Ldap(ldap) => ldap.users_read_themselves(),
             Directory::Local(_) => false,
+            // It may know users that are nowhere else.
+            Directory::Pam(_) => true,
         }
     }
 

@@ -265,7 +265,8 @@ impl Realm {
             let rule = Rule::parse(text).map_err(No::BadRequest)?;
             let told_by = self.teller.as_ref().map_or(&self.settings, |teller| &teller.settings);
             match (&rule.test, &told_by.directory) {
-                (Test::Filter(_), config::Directory::Local(_)) => Err(No::BadRequest(format!(
+                (_, config::Directory::Ldap(_)) => Ok(rule),
+                (Test::Filter(_), _) => Err(No::BadRequest(format!(
                     "the realm {} has no LDAP directory to match filter= with",
                     told_by.name
                 ))),

@@ -112,7 +112,7 @@ impl Files {
         let loaded = self.read(lines).unwrap();
         match &loaded.settings.realms["corp"].directory {
             Directory::Ldap(ldap) => ldap.as_ref().clone(),
-            Directory::Local(_) => panic!("a local realm"),
+            _ => panic!("no LDAP realm"),
         }
     }
 

@@ -113,7 +113,7 @@ fn hosts_are_a_list_in_order_of_preference() {
         let text = format!("[realm.corp]\ntype = \"ldap\"\nbase_dn = \"dc=com\"\n{lines}");
         match realm(&text).directory {
             Directory::Ldap(ldap) => ldap.hosts,
-            Directory::Local(_) => Vec::new(),
+            _ => Vec::new(),
         }
     };
     let tcp = |name: &str, port| Host::Tcp(name.to_owned(), port);

@@ -1,0 +1,150 @@
+//! PAM: a helper in a process of its own asks it about each password, since modules block, keep
+//! state, and crash.
+
+mod helper;
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use usher_protocol::{HostStatus, Password, Reason};
+
+use super::nss::Nss;
+use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted};
+use crate::config;
+
+/// Where services are described.
+const SERVICES: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"];
+
+/// A service of this machine, and its user database.
+pub(super) struct Pam {
+    realm: String,
+    settings: config::Pam,
+    lanes: Arc<Semaphore>,
+    nss: Nss,
+    problem: Mutex<Option<String>>,
+}
+
+/// Whether the helper is there.
+pub(super) fn check(settings: &config::Pam) -> Result<(), String> {
+    helper::check(&settings.helper)
+}
+
+/// Looks whether all is there that a password needs.
+pub(super) fn walk(settings: &config::Pam) -> Walk {
+    let helper = settings.helper.display();
+    let mut steps = Vec::new();
+    let outcome = check(settings).and_then(|()| {
+        steps.push(format!("helper {helper}"));
+        let service = &settings.service;
+        let places = SERVICES.map(|folder| Path::new(folder).join(service));
+        let place = places.iter().find(|place| place.exists());
+        let place = place.ok_or_else(|| {
+            format!("PAM has no service {service}: write {}", places[0].display())
+        })?;
+        steps.push(format!("service {}", place.display()));
+        Ok(())
+    });
+    Walk { name: format!("PAM service {}", settings.service), steps, outcome }
+}
+
+impl Pam {
+    pub(super) fn open(realm: &str, settings: &config::Pam) -> Result<Self, String> {
+        check(settings)?;
+        Ok(Self {
+            realm: realm.to_owned(),
+            settings: settings.clone(),
+            lanes: Arc::new(Semaphore::new(settings.lanes)),
+            nss: Nss::new(),
+            problem: Mutex::new(None),
+        })
+    }
+
+    async fn ask(
+        &self,
+        user: &str,
+        password: &Password,
+        deadline: Instant,
+    ) -> Result<Verification, Unavailable> {
+        let turn = timeout_at(deadline, self.lanes.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            let text = format!(
+                "all {} helpers of realm {} are busy with other passwords",
+                self.settings.lanes, self.realm
+            );
+            return Err(Unavailable::new(Reason::Overloaded, text));
+        };
+        let question = helper::Question { service: &self.settings.service, user, password };
+        let said = helper::ask(&self.settings.helper, &question, deadline).await;
+        let news = said.as_ref().err().map(|why| why.message.clone());
+        let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(news) = &news
+            && problem.as_ref() != Some(news)
+        {
+            tracing::error!(realm = self.realm, "{news}");
+        }
+        *problem = news;
+        said
+    }
+}
+
+impl Directory for Pam {
+    fn find<'a>(&'a self, user: &'a str, _: &'a Wanted, deadline: Instant) -> Saying<'a, Found> {
+        Box::pin(self.nss.find(user, deadline))
+    }
+
+    fn verify<'a>(
+        &'a self,
+        entry: &'a Entry,
+        password: &'a Password,
+        deadline: Instant,
+    ) -> Saying<'a, Verification> {
+        Box::pin(self.ask(&entry.id, password, deadline))
+    }
+
+    /// PAM may know users that the user database does not: the password comes first. Of such a
+    /// user no more than the name is known.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        _: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
+        Box::pin(async move {
+            let verification = self.ask(user, password, deadline).await?;
+            let found = match verification {
+                Verification::Right(_) => self.nss.find(user, deadline).await?,
+                _ => Found::Nobody,
+            };
+            let found = match (verification, found) {
+                (Verification::Right(_), Found::Nobody) => {
+                    let (id, username) = (user.to_owned(), user.to_owned());
+                    Found::One(Entry { id, username, ..Entry::default() })
+                }
+                (_, found) => found,
+            };
+            Ok((verification, found))
+        })
+    }
+
+    /// The password comes first: PAM itself is asked about names that nobody has.
+    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn hosts(&self) -> Vec<HostStatus> {
+        Vec::new()
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
