@@ -28,6 +28,7 @@ mod check_proxy;
 mod client;
 mod compare;
 mod config;
+mod crowd;
 mod demo;
 mod explain;
 mod failover;

@@ -121,7 +121,7 @@ fn pam_unix_is_asked_as_any_other() {
 /// What is answered to the right and a wrong password where a module gives these codes.
 fn coded(auth: &str, account: &str, more: &str) -> [String; 2] {
     let auth = format!("auth required pam_debug.so auth={auth}\n");
-    let service = format!("{}{auth}account required pam_debug.so acct={account}\n", PWDFILE_AUTH);
+    let service = format!("{PWDFILE_AUTH}{auth}account required pam_debug.so acct={account}\n");
     let daemon = start(&format!("{REALM}{more}"), &service);
     ["alice-secret", "wrong"].map(|password| {
         let reply = daemon.authenticate("alice", password);

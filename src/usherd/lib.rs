@@ -7,7 +7,7 @@
 //! session    one connection: frame in, answer out, by the deadline; may this peer ask this?
 //! control    what the whole daemon shares; what the admin socket may ask
 //! realm      policy: the steps of the road, composed in one place
-//! cache      what we know                 directory   what is true: local, pam, ldap
+//! cache      what we know                 directory   what is true: local, pam, crowd, ldap
 //! config     what an administrator wants, checked
 //! telemetry  what the daemon tells of itself
 //! ```

@@ -1,6 +1,7 @@
 //! What the tests stand on: the programs, a directory server, and the one way to wait.
 
 pub(crate) mod certificate;
+pub(crate) mod crowd;
 pub(crate) mod ctl;
 pub(crate) mod daemon;
 pub(crate) mod dns;

@@ -81,7 +81,8 @@ fn authority(rest: &str) -> Result<&str, Fault> {
     }
 }
 
-fn tcp(text: &str) -> Result<Address, Fault> {
+/// A name or an address, and perhaps a port.
+pub(super) fn tcp(text: &str) -> Result<Address, Fault> {
     if text.parse::<Ipv6Addr>().is_ok() {
         return Ok(Address::Tcp(text.to_owned(), None));
     }

@@ -144,7 +144,8 @@ fn security(
     Some(security)
 }
 
-fn refuse_certificates(raw: &raw::Realm, findings: &mut Findings<'_>) {
+/// There are no certificates without encryption.
+pub(super) fn refuse_certificates(raw: &raw::Realm, findings: &mut Findings<'_>) {
     let keys = [
         ("certificate_checks", raw.certificate_checks.as_ref().map(Spanned::span)),
         ("ca_certificates", raw.ca_certificates.as_ref().map(Spanned::span)),

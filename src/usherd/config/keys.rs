@@ -21,6 +21,16 @@ const COMMON: [&str; 13] = [
 ];
 /// Those that each type has besides.
 const LOCAL: [&str; 2] = ["file", "format"];
+const CROWD: [&str; 8] = [
+    "host",
+    "certificate_checks",
+    "ca_certificates",
+    "client_certificate",
+    "client_key",
+    "account",
+    "password",
+    "pool",
+];
 const PAM: [&str; 3] = ["service", "helper", "pool"];
 /// The keys of a chain.
 const CHAIN: [&str; 5] = ["type", "realms", "on_unavailable", "domains", "strip_domain"];
@@ -36,7 +46,7 @@ pub(super) fn refuse_others(kind: Kind, raw: &raw::Realm, findings: &mut Finding
             Kind::Local => has(&LOCAL),
             Kind::Pam => has(&PAM),
             Kind::Chain => CHAIN.contains(&key),
-            Kind::Crowd => true,
+            Kind::Crowd => has(&CROWD),
         };
         if !own {
             let whose = match kind {

@@ -1,8 +1,7 @@
 //! TOML to settings. Nothing half-checked leaves this room: what is invalid cannot be represented.
 //!
 //! A file takes one road: its text becomes the tables of `raw` (known keys, right types, places),
-//! each room below turns its table into [`Settings`] and takes down every problem it finds, and
-//! `unsupported` refuses what this version cannot honour.
+//! and each room below turns its table into [`Settings`] and takes down every problem it finds.
 
 mod access;
 mod account;
@@ -10,6 +9,7 @@ mod active_directory;
 mod audit;
 mod cache;
 mod chain;
+mod crowd;
 mod filter;
 mod groups;
 mod host;
@@ -32,7 +32,6 @@ mod settings;
 mod suggest;
 mod tls;
 mod units;
-mod unsupported;
 
 use std::path::{Path, PathBuf};
 

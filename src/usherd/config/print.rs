@@ -6,9 +6,9 @@ use std::fmt::{self, Display, Write};
 use toml::Value;
 
 use super::settings::{
-    Account, Audit, Cache, Case, CertificateChecks, Chain, Directory, GroupSource, Groups, Ldap,
-    Listen, Metadata, MetadataValue, Origin, Peers, Pool, Realm, Saslauthd, Scope, Security,
-    Settings, Shield, StripDomain, Tls, UnknownUsers, Usernames, Users,
+    Account, Audit, Cache, Case, CertificateChecks, Chain, Crowd, CrowdHost, Directory,
+    GroupSource, Groups, Ldap, Listen, Metadata, MetadataValue, Origin, Peers, Pool, Realm,
+    Saslauthd, Scope, Security, Settings, Shield, StripDomain, Tls, UnknownUsers, Usernames, Users,
 };
 use super::units::{show_duration, show_size};
 
@@ -119,6 +119,7 @@ fn realm(out: &mut String, realm: &Realm) -> fmt::Result {
             let file = text(local.file.display());
             writeln!(out, "file = {file}\nformat = \"{}\"", local.format.word())?;
         }
+        Directory::Crowd(directory) => crowd(out, directory)?,
         Directory::Pam(pam) => {
             writeln!(
                 out,
@@ -173,6 +174,31 @@ fn shield(out: &mut String, shield: &Shield) -> fmt::Result {
     writeln!(out, "per_client = {}", shield.per_client)
 }
 
+fn crowd(out: &mut String, crowd: &Crowd) -> fmt::Result {
+    let hosts: Vec<_> = crowd.hosts.iter().map(CrowdHost::url).collect();
+    writeln!(out, "host = {}", list(&hosts))?;
+    if let Some(used) = &crowd.tls {
+        tls(out, used)?;
+    }
+    account(out, &crowd.application, &crowd.origin)?;
+    writeln!(
+        out,
+        "pool = {{ bind_lanes = {}, connect_timeout = \"{}\", operation_timeout = \"{}\" }}",
+        crowd.lanes,
+        show_duration(crowd.connect_timeout),
+        show_duration(crowd.operation_timeout)
+    )
+}
+
+fn account(out: &mut String, name: &str, origin: &Origin) -> fmt::Result {
+    let password = match origin {
+        Origin::Inline => text(MASK),
+        Origin::File(path) => format!("{{ file = {} }}", text(path.display())),
+        Origin::Credential(name) => format!("{{ credential = {} }}", text(name)),
+    };
+    writeln!(out, "account = {}\npassword = {password}", text(name))
+}
+
 fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
     let security = match ldap.security {
         Security::Plain => "plain",
@@ -193,12 +219,7 @@ fn ldap(out: &mut String, ldap: &Ldap) -> fmt::Result {
         writeln!(out, "sasl = \"external\"")?;
     }
     if let Account::Simple { dn, origin, .. } = &ldap.account {
-        let password = match origin {
-            Origin::Inline => text(MASK),
-            Origin::File(path) => format!("{{ file = {} }}", text(path.display())),
-            Origin::Credential(name) => format!("{{ credential = {} }}", text(name)),
-        };
-        writeln!(out, "account = {}\npassword = {password}", text(dn))?;
+        account(out, dn, origin)?;
     }
     match &ldap.users {
         Users::Below { base_dn, scope } => {

@@ -9,8 +9,7 @@ use super::problem::{Fault, Findings};
 use super::raw::{self, Kind, Span, Word};
 use super::rule::{Rule, Test};
 use super::settings::{Case, Chain, Directory, Format, Local, Realm, StripDomain, Usernames};
-use super::unsupported::Supported;
-use super::{Surroundings, cache, chain, keys, ldap, metadata, name, pam, suggest, unsupported};
+use super::{Surroundings, cache, chain, crowd, keys, ldap, metadata, name, pam, suggest};
 
 /// Most rules of a realm.
 const MAX_RULES: usize = 64;
@@ -37,14 +36,14 @@ pub(super) fn realms(
         let usernames = usernames(&raw, &mut domains, findings);
         match raw.kind(findings) {
             None => {}
-            Some((_, Kind::Chain)) => {
+            Some(Kind::Chain) => {
                 keys::refuse_others(Kind::Chain, raw.raw, findings);
                 if let Some(chain) = chain::chain(&raw, usernames, findings) {
                     all.chains.insert(chain.name.clone(), Arc::new(chain));
                 }
             }
-            Some((at, kind)) => {
-                if let Some(realm) = realm(&raw, kind, at, usernames, around, findings) {
+            Some(kind) => {
+                if let Some(realm) = realm(&raw, kind, usernames, around, findings) {
                     all.realms.insert(realm.name.clone(), Arc::new(realm));
                 }
             }
@@ -68,8 +67,7 @@ impl<'a> Named<'a> {
         findings.refuse(self.at.clone(), Fault::new(format!("[realm.{}] {what}", self.name)));
     }
 
-    /// The type, and its place.
-    fn kind(&self, findings: &mut Findings<'_>) -> Option<(Span, Kind)> {
+    fn kind(&self, findings: &mut Findings<'_>) -> Option<Kind> {
         let Some(kind) = &self.raw.r#type else {
             self.refuse(
                 "needs a type: \"ldap\", \"local\", \"pam\", \"crowd\" or \"chain\"",
@@ -77,7 +75,7 @@ impl<'a> Named<'a> {
             );
             return None;
         };
-        Some((kind.span(), kind.get_ref().0))
+        Some(kind.get_ref().0)
     }
 
     /// A realm of this configuration by its name, as it is written.
@@ -109,19 +107,21 @@ impl<'a> Named<'a> {
 fn realm(
     realm: &Named<'_>,
     kind: Kind,
-    at: Span,
     usernames: Usernames,
     around: &Surroundings,
     findings: &mut Findings<'_>,
 ) -> Option<Realm> {
     let raw = realm.raw;
     keys::refuse_others(kind, raw, findings);
-    let directory = match findings.take("type", at, unsupported::kind(kind))? {
-        Supported::Ldap => {
-            ldap::ldap(realm, around, findings).map(|ldap| Directory::Ldap(ldap.into()))
+    let directory = match kind {
+        Kind::Ldap => ldap::ldap(realm, around, findings).map(|ldap| Directory::Ldap(ldap.into())),
+        Kind::Local => local(realm, around, findings).map(Directory::Local),
+        Kind::Crowd => {
+            crowd::crowd(realm, around, findings).map(|crowd| Directory::Crowd(crowd.into()))
         }
-        Supported::Local => local(realm, around, findings).map(Directory::Local),
-        Supported::Pam => Some(Directory::Pam(pam::pam(raw, around, findings))),
+        Kind::Pam => Some(Directory::Pam(pam::pam(raw, around, findings))),
+        // It has no directory of its own.
+        Kind::Chain => None,
     };
     let metadata_from = metadata_from(realm, findings);
     let rules = rules(realm, kind, findings);

@@ -261,6 +261,8 @@ pub struct Shield {
 pub enum Directory {
     /// A file of ours.
     Local(Local),
+    /// Servers of Atlassian Crowd.
+    Crowd(Box<Crowd>),
     /// PAM and the user database of this machine.
     Pam(Pam),
     /// Servers that speak LDAP.
@@ -272,6 +274,7 @@ impl Directory {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Local(_) => "local",
+            Self::Crowd(_) => "crowd",
             Self::Pam(_) => "pam",
             Self::Ldap(_) => "ldap",
         }
@@ -304,6 +307,60 @@ impl Format {
             Self::Usher => "usher",
             Self::Htpasswd => "htpasswd",
         }
+    }
+}
+
+/// `type = "crowd"`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crowd {
+    /// In order of preference; at least one, and all of them with encryption or none.
+    pub hosts: Vec<CrowdHost>,
+    /// How encryption is done, if it is.
+    pub tls: Option<Tls>,
+    /// The name of an application that Crowd knows.
+    pub application: String,
+    /// Its password; never empty.
+    pub password: Password,
+    /// Where the password stands.
+    pub origin: Origin,
+    /// Most connections to a host.
+    pub lanes: usize,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for an answer.
+    pub operation_timeout: Duration,
+}
+
+/// A server of Crowd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrowdHost {
+    /// Whether the connection is encrypted.
+    pub secure: bool,
+    /// Its name or address.
+    pub name: String,
+    /// Its port.
+    pub port: u16,
+    /// What stands before the paths of the API: nothing, or a path that begins with a slash.
+    pub path: String,
+}
+
+impl CrowdHost {
+    /// Name and port as in URLs and headers.
+    pub fn authority(&self) -> String {
+        let name = match self.name.contains(':') {
+            true => format!("[{}]", self.name),
+            false => self.name.clone(),
+        };
+        match (self.secure, self.port) {
+            (true, 443) | (false, 80) => name,
+            (_, port) => format!("{name}:{port}"),
+        }
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.path)
     }
 }
 

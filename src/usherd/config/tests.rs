@@ -2,12 +2,12 @@
 
 mod chain;
 mod files;
+mod language;
 mod ldap;
 mod round_trip;
 mod saslauthd;
 mod suggestions;
 mod tls;
-mod unsupported;
 mod values;
 
 use std::path::Path;

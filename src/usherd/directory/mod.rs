@@ -1,11 +1,14 @@
 //! What is true: the places where users are. A directory finds an entry and verifies a password;
 //! it decides nothing and remembers nothing.
 
+mod crowd;
 mod entry;
 mod ldap;
 mod local;
+mod net;
 mod nss;
 mod pam;
+mod tls;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -136,7 +139,7 @@ pub fn check(realm: &config::Realm) -> Result<(), String> {
     match &realm.directory {
         config::Directory::Local(local) => local::check(local, realm.usernames.case).map(drop),
         config::Directory::Pam(pam) => pam::check(pam),
-        config::Directory::Ldap(_) => Ok(()),
+        config::Directory::Crowd(_) | config::Directory::Ldap(_) => Ok(()),
     }
 }
 
@@ -158,13 +161,15 @@ pub async fn walk(realm: &config::Realm) -> Vec<Walk> {
     match &realm.directory {
         config::Directory::Ldap(ldap) => ldap::walk(realm, ldap).await,
         config::Directory::Pam(pam) => vec![pam::walk(pam)],
+        config::Directory::Crowd(crowd) => crowd::walk(&realm.name, crowd).await,
         config::Directory::Local(local) => {
-            let (steps, outcome) = match local::check(local, realm.usernames.case) {
-                Ok(steps) => (steps, Ok(())),
-                Err(error) => (Vec::new(), Err(error)),
-            };
             let name = local.file.display().to_string();
-            vec![Walk { name, steps, warnings: Vec::new(), outcome }]
+            let (mut steps, mut warnings) = (Vec::new(), Vec::new());
+            let outcome = local::check(local, realm.usernames.case).map(|(users, warning)| {
+                steps.push(format!("read {users} users"));
+                warnings.extend(warning);
+            });
+            vec![Walk { name, steps, warnings, outcome }]
         }
     }
 }
@@ -179,6 +184,7 @@ pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
             Arc::new(local::Local::open(&realm.name, local, realm.usernames.case)?)
         }
         config::Directory::Pam(pam) => Arc::new(pam::Pam::open(&realm.name, pam)?),
+        config::Directory::Crowd(crowd) => Arc::new(crowd::Crowd::open(&realm.name, crowd)?),
         config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)?),
     })
 }

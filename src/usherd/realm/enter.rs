@@ -38,7 +38,7 @@ impl Realm {
     pub(super) fn password_first(&self) -> bool {
         match &self.settings.directory {
             Directory::Ldap(ldap) => ldap.users_read_themselves(),
-            Directory::Local(_) => false,
+            Directory::Local(_) | Directory::Crowd(_) => false,
             // It may know users that are nowhere else.
             Directory::Pam(_) => true,
         }

@@ -87,6 +87,10 @@ fn whatever_is_printed_reads_as_the_same() {
         LOCAL.to_owned(),
         format!("{LOCAL}file = \"users.htpasswd\"\nformat = \"htpasswd\"\n"),
         CORP.to_owned(),
+        "[realm.corp]\ntype = \"pam\"\nservice = \"web\"\npool = { bind_lanes = 3 }\n".to_owned(),
+        "[realm.corp]\ntype = \"crowd\"\nhost = \"http://localhost:8095/crowd, http://[::1]\"\n\
+         account = \"usher\"\npassword = \"********\"\n"
+            .to_owned(),
         format!(
             "default_realm = \"w.x\"\n{CORP}[realm.web]\ntype = \"local\"\nmetadata_from = \"corp\"\n\
              [realm.\"w.x\"]\ntype = \"chain\"\nrealms = [\"web\", \"corp\"]\ndomains = \"W\"\n\

@@ -3,9 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
@@ -14,12 +12,9 @@ use super::Failure;
 use super::dns::{Dns, Place};
 use super::guard::{self, Guard};
 use super::host::describe;
-use super::tls::{Tls, problem};
 use crate::config::{self, Security};
-
-/// A peer that vanished is noticed by then, however idle the connection.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::directory::net::{plain, tuned};
+use crate::directory::tls::Tls;
 
 /// StartTLS (RFC 4511 4.14.1), an ExtendedRequest with the message id 1.
 const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
@@ -141,16 +136,6 @@ fn failed(why: impl std::fmt::Display) -> Failure {
     Failure::Host(format!("cannot connect: {why}"))
 }
 
-/// Without TCP_NODELAY the first operation would wait for a delayed acknowledgement.
-fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(&stream);
-    socket
-        .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(USER_TIMEOUT))?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    Ok(stream)
-}
-
 /// Both sides agree in plain text to speak TLS from here on (RFC 4511 4.14). Not a byte behind the
 /// answer is read: what somebody slips in there is taken for TLS, and fails.
 async fn start_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<(), Failure> {
@@ -166,19 +151,5 @@ async fn start_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result
             };
         }
         message.push(stream.read_u8().await.map_err(broken)?);
-    }
-}
-
-/// What went wrong with a connection, in words.
-pub(super) fn plain(error: &io::Error) -> String {
-    if let Some(problem) = problem(error) {
-        return problem;
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-        io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
-        io::ErrorKind::NotFound => "no such socket".to_owned(),
-        _ => error.to_string(),
     }
 }

@@ -22,7 +22,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use self::ber::{Header, tag};
 use self::dialogue::{Dialogue, Verdict};
-use super::endpoint::plain;
+use crate::directory::net::plain;
 
 /// Longest message; the entry of a user with thousands of groups has a tenth of it.
 const MAX_MESSAGE: usize = 1 << 20;

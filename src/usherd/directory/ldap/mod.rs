@@ -21,7 +21,6 @@ mod policy;
 mod pool;
 mod referral;
 mod roster;
-mod tls;
 mod walk;
 
 use std::pin::Pin;

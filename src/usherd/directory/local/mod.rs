@@ -43,9 +43,12 @@ struct Shared {
 }
 
 /// How many users the file has, and what should be known of them; or why it cannot be used.
-pub(super) fn check(settings: &config::Local, case: Case) -> Result<Vec<String>, String> {
+pub(super) fn check(
+    settings: &config::Local,
+    case: Case,
+) -> Result<(usize, Option<String>), String> {
     let users = Users::read(settings, case)?;
-    Ok([format!("read {} users", users.len())].into_iter().chain(warning(&users)).collect())
+    Ok((users.len(), warning(&users)))
 }
 
 /// What an administrator should do something about.

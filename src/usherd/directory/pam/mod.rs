@@ -48,7 +48,8 @@ pub(super) fn walk(settings: &config::Pam) -> Walk {
         steps.push(format!("service {}", place.display()));
         Ok(())
     });
-    Walk { name: format!("PAM service {}", settings.service), steps, outcome }
+    let name = format!("PAM service {}", settings.service);
+    Walk { name, steps, warnings: Vec::new(), outcome }
 }
 
 impl Pam {

@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 pub(super) use problem::problem;
 
 use self::verifier::Verifier;
-use super::endpoint::plain;
+use super::net::plain;
 use crate::config;
 
 /// What is needed to speak TLS with one server.

@@ -6,7 +6,7 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
 /// The cause in words, if it lies with TLS.
-pub(in super::super) fn problem(error: &io::Error) -> Option<String> {
+pub(in crate::directory) fn problem(error: &io::Error) -> Option<String> {
     error.get_ref()?.downcast_ref::<Error>().map(words)
 }
 

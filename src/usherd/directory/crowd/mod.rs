@@ -1,0 +1,241 @@
+//! Atlassian Crowd, by the REST API of its applications
+//! (`/rest/usermanagement/1`).
+
+mod answer;
+mod connection;
+mod host;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::time::{Instant, timeout};
+use usher_protocol::{HostStatus, Password, Reason};
+
+use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted};
+use crate::config;
+use answer::{Groups, Refusal, User};
+use connection::{Request, Response};
+use host::Host;
+
+/// As many groups as Crowd tells in one answer by default.
+const PAGE: usize = 1000;
+/// Nobody is in more groups than this many answers have.
+const MOST_PAGES: usize = 20;
+
+/// The servers of a realm, which share their users.
+pub(super) struct Crowd {
+    realm: String,
+    hosts: Vec<Host>,
+}
+
+/// Tries each server: whether it takes the application's password and tells of users.
+pub(super) async fn walk(realm: &str, settings: &config::Crowd) -> Vec<Walk> {
+    let mut walks = Vec::new();
+    for place in &settings.hosts {
+        let (mut steps, name) = (Vec::new(), place.url());
+        let outcome = match Host::new(realm, place, settings) {
+            Err(error) => Err(error),
+            Ok(host) => {
+                let began = Instant::now();
+                let limit = settings.connect_timeout + settings.operation_timeout;
+                let probe = Request::get("/search?entity-type=user&start-index=0&max-results=1");
+                match timeout(limit, host.ask(&probe, began + limit)).await {
+                    Ok(Ok(response)) if response.status == 200 => {
+                        let took = began.elapsed().as_millis();
+                        steps.push(format!("asked as {} in {took} ms", settings.application));
+                        Ok(())
+                    }
+                    Ok(Ok(response)) => Err(unexpected(&response)),
+                    Ok(Err(failure)) => Err(failure.text),
+                    Err(_) => Err(format!("no answer in {} ms", limit.as_millis())),
+                }
+            }
+        };
+        walks.push(Walk { name, steps, warnings: Vec::new(), outcome });
+    }
+    walks
+}
+
+impl Crowd {
+    pub(super) fn open(realm: &str, settings: &config::Crowd) -> Result<Self, String> {
+        let hosts = settings.hosts.iter().map(|place| Host::new(realm, place, settings));
+        Ok(Self { realm: realm.to_owned(), hosts: hosts.collect::<Result<_, _>>()? })
+    }
+
+    /// Asks the first host that answers: those that failed lately come last. What may have been
+    /// counted as a failed password is not asked again.
+    async fn ask(&self, request: &Request, deadline: Instant) -> Result<Response, Unavailable> {
+        let now = Instant::now();
+        let (well, ill): (Vec<_>, Vec<_>) = self.hosts.iter().partition(|it| it.is_well(now));
+        let mut said = Vec::new();
+        let mut reason = Reason::NoHost;
+        for host in well.into_iter().chain(ill) {
+            match host.ask(request, deadline).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => {
+                    if Instant::now() >= deadline {
+                        reason = Reason::Deadline;
+                    }
+                    said.push(format!("{}: {}", host.url(), failure.text));
+                    if failure.may_count && request.counts() {
+                        break;
+                    }
+                }
+            }
+        }
+        let text = format!("no host of realm {} could be asked: {}", self.realm, said.join("; "));
+        Err(Unavailable::new(reason, text))
+    }
+
+    async fn entry(&self, user: &str, deadline: Instant) -> Result<Found, Unavailable> {
+        let path = format!("/user?username={}&expand=attributes", escaped(user));
+        let response = self.ask(&Request::get(path), deadline).await?;
+        match response.status {
+            200 => {
+                let told: User = answer::read(&response.body).map_err(malformed)?;
+                told.is(user).map_err(malformed)?;
+                Ok(Found::One(told.into_entry()))
+            }
+            404 if answer::reason(&response.body) == Refusal::NoUser => Ok(Found::Nobody),
+            _ => Err(malformed(unexpected(&response))),
+        }
+    }
+
+    /// The groups that the user is in, directly or by other groups.
+    async fn groups(&self, user: &str, deadline: Instant) -> Result<Vec<String>, Unavailable> {
+        let mut names = Vec::new();
+        for page in 0..MOST_PAGES {
+            let path = format!(
+                "/user/group/nested?username={}&start-index={}&max-results={PAGE}",
+                escaped(user),
+                page * PAGE
+            );
+            let response = self.ask(&Request::get(path), deadline).await?;
+            match response.status {
+                200 => {
+                    let groups: Groups = answer::read(&response.body).map_err(malformed)?;
+                    let count = groups.groups.len();
+                    names.extend(groups.groups.into_iter().map(|group| group.name));
+                    if count < PAGE {
+                        return Ok(names);
+                    }
+                }
+                // Whoever is gone in between has none.
+                404 if answer::reason(&response.body) == Refusal::NoUser => return Ok(names),
+                _ => return Err(malformed(unexpected(&response))),
+            }
+        }
+        let most = MOST_PAGES * PAGE;
+        Err(malformed(format!("the user is in more than {most} groups")))
+    }
+
+    async fn judge(
+        &self,
+        user: &str,
+        password: &Password,
+        deadline: Instant,
+    ) -> Result<Verification, Unavailable> {
+        // JSON has no others.
+        let Some(password) = password.as_str() else { return Ok(Verification::Wrong) };
+        let path = format!("/authentication?username={}", escaped(user));
+        let request = Request::post(path, answer::password(password));
+        let response = self.ask(&request, deadline).await?;
+        match (response.status, answer::reason(&response.body)) {
+            (200, _) => {
+                let told: User = answer::read(&response.body).map_err(malformed)?;
+                told.is(user).map_err(malformed)?;
+                Ok(Verification::Right(None))
+            }
+            (400 | 404, Refusal::Wrong | Refusal::NoUser) => Ok(Verification::Wrong),
+            // Crowd says so before it looks at the password.
+            (400, Refusal::Inactive) => Ok(Verification::Refused(Reason::AccountDisabled)),
+            (400, Refusal::Expired) => Ok(Verification::Barred(Reason::PasswordExpired)),
+            _ => Err(malformed(unexpected(&response))),
+        }
+    }
+}
+
+impl Directory for Crowd {
+    fn find<'a>(&'a self, user: &'a str, _: &'a Wanted, deadline: Instant) -> Saying<'a, Found> {
+        Box::pin(async move {
+            let (found, groups) =
+                tokio::join!(self.entry(user, deadline), self.groups(user, deadline));
+            match found? {
+                Found::One(entry) => Ok(Found::One(Entry { groups: groups?, ..entry })),
+                other => Ok(other),
+            }
+        })
+    }
+
+    fn verify<'a>(
+        &'a self,
+        entry: &'a Entry,
+        password: &'a Password,
+        deadline: Instant,
+    ) -> Saying<'a, Verification> {
+        Box::pin(self.judge(&entry.id, password, deadline))
+    }
+
+    /// Everybody may be found here.
+    fn enter<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a Password,
+        wanted: &'a Wanted,
+        deadline: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
+        Box::pin(async move {
+            let found = self.find(user, wanted, deadline).await?;
+            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
+            let verification = self.verify(entry, password, deadline).await?;
+            Ok((verification, found))
+        })
+    }
+
+    /// The pace of refusals does it.
+    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn hosts(&self) -> Vec<HostStatus> {
+        self.hosts.iter().map(Host::status).collect()
+    }
+
+    fn problem(&self) -> Option<String> {
+        None
+    }
+}
+
+fn malformed(mut text: String) -> Unavailable {
+    text.insert_str(0, "Crowd gave an answer that cannot be used: ");
+    Unavailable::new(Reason::NoHost, text)
+}
+
+/// What came instead, without its text, which could have a secret of somebody's.
+fn unexpected(response: &Response) -> String {
+    format!("status {} with {} bytes", response.status, response.body.len())
+}
+
+/// As RFC 3986 2.1 has it: all but what never means anything is escaped.
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        it if it.is_ascii_alphanumeric() || b"-._~".contains(&it) => char::from(it).to_string(),
+        it => format!("%{it:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_name_cannot_add_to_the_question() {
+        assert_eq!(escaped("al.ice-1_~"), "al.ice-1_~");
+        assert_eq!(escaped("a&username=b#c %/é"), "a%26username%3Db%23c%20%25%2F%C3%A9");
+    }
+}
