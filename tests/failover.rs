@@ -111,11 +111,10 @@ fn connections_that_a_server_closes_when_idle_cost_no_request() {
         daemon.lookup(&format!("user01{round}")).is_found();
         daemon.authenticate("user003", "user003-secret").is_granted();
     }
-    // Under load, those that there are too many of.
-    let load = Load::start(&daemon.socket());
-    load.answers(100);
+    // And those that many requests find closed at once.
     let before = closed();
     until_true("the server to close idle connections", || closed() > before);
+    let load = Load::start(&daemon.socket());
     load.answers(500);
     no_failure(load);
 }

@@ -208,9 +208,14 @@ impl Realm {
         let asked = self.cache.asking();
         let key = (asked, tried.name.to_owned(), tried.digest.clone());
         let bind = || {
+            // Somebody may have been told between the look at what is known and here.
+            let known = person.is_some() && !trace::is_wanted() && {
+                let memory = self.cache.password(tried.name, tried.digest, Instant::now());
+                matches!(memory, Memory::Right(_))
+            };
             // The place is taken before anybody else can take the same.
             let exists = person.is_some();
-            let place = self.shield.admit(&tried.guess(), exists, Instant::now());
+            let place = (!known).then(|| self.shield.admit(&tried.guess(), exists, Instant::now()));
             let bind = Bind {
                 name: tried.name.to_owned(),
                 person: person.map(|person| person.fact.clone()),
@@ -247,10 +252,16 @@ impl Realm {
     }
 
     /// Asks the directory if the shield lets it, and remembers what it said.
-    async fn bind(self: Arc<Self>, bind: Bind, place: Result<Place, Gate>) -> Heard<Verification> {
+    /// No place: the password is known to be right by now.
+    async fn bind(
+        self: Arc<Self>,
+        bind: Bind,
+        place: Option<Result<Place, Gate>>,
+    ) -> Heard<Verification> {
         let place = match place {
-            Ok(place) => place,
-            Err(gate) => return (Err(not_tried(gate)), None),
+            None => return (Ok(Verification::Right(None)), None),
+            Some(Ok(place)) => place,
+            Some(Err(gate)) => return (Err(not_tried(gate)), None),
         };
         let Some(person) = &bind.person else {
             self.directory.pretend(&bind.password).await;

@@ -1,11 +1,14 @@
 //! How a server is reached: the socket, TLS where it is asked for, and the guard in front.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use super::Failure;
@@ -19,11 +22,17 @@ use crate::directory::tls::Tls;
 /// StartTLS (RFC 4511 4.14.1), an ExtendedRequest with the message id 1.
 const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
 
+/// How long the DNS is waited for where it has told the addresses before: less than a connection
+/// may take.
+const DNS_PATIENCE: Duration = Duration::from_millis(500);
+
 /// One server of a realm.
 pub(super) struct Endpoint {
     host: config::Host,
     /// Who knows its address; none: the system does.
     dns: Option<Dns>,
+    /// What the DNS said last, for when it is silent.
+    known: Mutex<Vec<IpAddr>>,
     security: Secured,
 }
 
@@ -51,7 +60,7 @@ impl Endpoint {
             Security::Ldaps(settings) => Secured::Ldaps(tls(settings)?),
             Security::StartTls(settings) => Secured::StartTls(tls(settings)?),
         };
-        Ok(Self { host: host.clone(), dns, security })
+        Ok(Self { host: host.clone(), dns, known: Mutex::default(), security })
     }
 
     /// The name and the port, where it has such.
@@ -92,6 +101,26 @@ impl Endpoint {
         guarded.map_err(|error| failed(plain(&error)))
     }
 
+    /// Where the host is by the DNS; where that is silent, where it was.
+    async fn addresses(&self, dns: &Dns, name: &str) -> Result<Vec<IpAddr>, Failure> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known().clone();
+        let told = if before.is_empty() {
+            dns.addresses(name).await
+        } else {
+            let told = timeout(DNS_PATIENCE, dns.addresses(name)).await;
+            told.unwrap_or_else(|_| Err("the DNS does not answer".to_owned()))
+        };
+        match told {
+            Ok(addresses) => {
+                known().clone_from(&addresses);
+                Ok(addresses)
+            }
+            Err(_) if !before.is_empty() => Ok(before),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// A new connection, secured as it is asked for.
     pub(super) async fn link(&self) -> Result<Link, Failure> {
         let broken = |error| failed(plain(&error));
@@ -107,7 +136,7 @@ impl Endpoint {
         let stream = match &self.dns {
             None => TcpStream::connect((name.as_str(), port)).await,
             Some(dns) => {
-                let addresses = dns.addresses(name).await.map_err(failed)?;
+                let addresses = self.addresses(dns, name).await?;
                 let addresses: Vec<_> = addresses.into_iter().map(|it| (it, port).into()).collect();
                 TcpStream::connect::<&[SocketAddr]>(&addresses).await
             }
