@@ -4,12 +4,14 @@ mod change;
 mod view;
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -46,7 +48,8 @@ pub(crate) fn run(global: &Global) -> Report {
     }
     let end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
-        // It fails for signals that cannot be caught.
+        // The second ends it at once. They fail for signals that cannot be caught.
+        let _ = flag::register_conditional_default(signal, Arc::clone(&end));
         let _ = flag::register(signal, Arc::clone(&end));
     }
     let news = ask(global);
@@ -95,6 +98,9 @@ fn show(mut terminal: DefaultTerminal, news: &Receiver<News>, end: &AtomicBool) 
             terminal.draw(|frame| view::draw(frame, &picture, admin::now()))?;
         }
         stale = false;
+        if is_gone() {
+            return Ok(());
+        }
         match event::poll(BLINK) {
             Ok(true) => match event::read()? {
                 Event::Key(key) if ends(key) => return Ok(()),
@@ -107,6 +113,15 @@ fn show(mut terminal: DefaultTerminal, news: &Receiver<News>, end: &AtomicBool) 
         }
     }
     Ok(())
+}
+
+/// Whether the terminal was taken away. crossterm would try to read from it without end.
+fn is_gone() -> bool {
+    let stdin = io::stdin();
+    let mut terminal = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    poll(&mut terminal, PollTimeout::ZERO).is_ok()
+        && terminal.iter().any(|it| it.revents().is_some_and(|seen| seen.intersects(gone)))
 }
 
 fn ends(key: KeyEvent) -> bool {
