@@ -224,3 +224,13 @@ fn a_reload_that_changes_the_telling_realm_is_followed() {
     daemon.lookup("alice").is_found();
     assert_eq!(second.searches_for("uid=alice"), 1);
 }
+
+#[test]
+fn a_chain_is_explained_realm_by_realm() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd.realm(), "realms = [\"glass\", \"corp\"]\n");
+    let explained = daemon.ctl(&["explain", "carol"], b"").success().stdout;
+    let places = ["web", "glass", "corp"].map(|name| explained.find(name));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{explained}");
+    assert!(explained.contains("uid=carol"), "{explained}");
+}

@@ -55,6 +55,7 @@ const FILES: [&str; 23] = [
     "usr/lib/sysusers.d/usher.conf",
     "usr/lib/tmpfiles.d/usher.conf",
     "usr/libexec/usher/usher-http",
+    "usr/libexec/usher/usher-pam",
     "usr/sbin/usherd",
     "usr/share/bash-completion/completions/usherctl",
     "usr/share/fish/vendor_completions.d/usherctl.fish",
@@ -63,6 +64,7 @@ const FILES: [&str; 23] = [
     "usr/share/man/man7/usher-protocol.7",
     "usr/share/man/man8/mod_usher.8",
     "usr/share/man/man8/usher-http.8",
+    "usr/share/man/man8/usher-pam.8",
     "usr/share/man/man8/usherd.8",
     "usr/share/zsh/site-functions/_usherctl",
 ];
