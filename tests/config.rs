@@ -132,14 +132,6 @@ fn contradictions_are_refused() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused_and_never_ignored() {
-    let parts = ["usher.toml:", "not supported in this version"];
-    for kind in ["pam", "crowd", "chain"] {
-        assert_refused(&format!("[realm.other]\ntype = \"{kind}\"\n"), &parts);
-    }
-}
-
-#[test]
 fn a_file_that_is_not_there_is_a_clear_error() {
     let output = run("usherd", &["--config", "/nonexistent/usher.toml", "--check"]);
     assert_eq!(output.code, 2, "{output:#?}");
