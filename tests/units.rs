@@ -41,7 +41,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-const FILES: [&str; 23] = [
+const FILES: [&str; 25] = [
     "etc/apparmor.d/usher",
     "etc/usher/usher.toml",
     "usr/bin/usherctl",
