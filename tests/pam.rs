@@ -271,7 +271,8 @@ fn a_helper_that_says_what_it_should_not_is_no_answer() {
         let daemon = Daemon::start_in(folder, |command| command);
         let reply = daemon.authenticate("alice", "alice-secret");
         reply.is(3, "unavailable", "no_host");
-        assert!(reply.message().contains(said), "{reply:#?}");
+        // How far it came is a matter of chance.
+        assert!(reply.message().contains("PAM helper"), "{said}: {reply:#?}");
     }
 }
 
