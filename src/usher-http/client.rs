@@ -140,10 +140,10 @@ impl Client {
     }
 }
 
-/// Whether this is what a restart looks like: no socket, nobody at it, or a full queue.
+/// Whether this is what a restart looks like: no socket, nobody at it or any more, a full queue.
 fn may_pass(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, NotFound, WouldBlock};
-    matches!(error.kind(), ConnectionRefused | NotFound | WouldBlock)
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound, WouldBlock};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound | WouldBlock)
 }
 
 impl Connection {

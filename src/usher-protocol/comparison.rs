@@ -12,7 +12,7 @@ pub struct Comparison {
     pub different: u64,
     /// Passwords that the present one refused. They were not tried again.
     pub refused: u64,
-    /// Questions that were not asked for want of time.
+    /// Questions that were not asked: there was no time, or no host to judge the password now.
     pub passed_over: u64,
     /// Differences, each once; at most [`MAX_DIFFERENCES`].
     pub differences: Vec<Difference>,

@@ -100,7 +100,7 @@
 //! Comparison compared: u64                questions that both configurations were asked
 //!            different: u64               those that they did not answer alike
 //!            refused: u64                 refused passwords, which are not tried again
-//!            passed_over: u64             questions that were not asked for want of time
+//!            passed_over: u64             questions not asked, for want of time or an answer
 //!            differences: Vec<Difference>    each once, at most 50
 //!
 //! Difference realm: Option<String>        that was asked for by name

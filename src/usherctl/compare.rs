@@ -49,7 +49,9 @@ fn text(comparison: &Comparison) -> String {
         text.push_str(&format!("{refused} wrong passwords, which are not tried a second time\n"));
     }
     if *passed_over > 0 {
-        text.push_str(&format!("{passed_over} requests not compared for want of time\n"));
+        text.push_str(&format!(
+            "{passed_over} requests not compared, for want of time or of a host\n"
+        ));
     }
     text
 }
@@ -115,7 +117,7 @@ mod tests {
         let expected = "12 answers compared, 3 differ\n  \
                         ali\\u{1b}ce (realm corp): granted; then denied (rule)\n\
                         1 wrong passwords, which are not tried a second time\n\
-                        2 requests not compared for want of time\n";
+                        2 requests not compared, for want of time or of a host\n";
         assert_eq!((report.answer.as_str(), report.exit), (expected, Exit::No));
         let asked = Call::Compare { file: "/new.toml".to_owned(), seconds: 5 };
         assert_eq!(daemon.asked(), asked);

@@ -85,9 +85,11 @@ pub(crate) fn installed(name: &str, package: &str) -> PathBuf {
 
 /// The path of what `tests/pypi/install` has put into one of its folders.
 pub(crate) fn from_pypi(folder: &str, name: &str) -> PathBuf {
-    let wanted = fs::read(repository().join(format!("tests/pypi/{folder}.txt"))).expect("a list");
+    let list = repository().join(format!("tests/pypi/{folder}.txt"));
+    let list = fs::read_to_string(list).expect("a list");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pypi").join(folder);
-    let is_there = fs::read(folder.join("installed")).is_ok_and(|list| list == wanted);
+    let wanted = format!("{list}# in {}\n", folder.display());
+    let is_there = fs::read_to_string(folder.join("installed")).is_ok_and(|it| it == wanted);
     assert!(is_there, "{name} is missing; install it with: tests/pypi/install (or run: make test)");
     folder.join("bin").join(name)
 }

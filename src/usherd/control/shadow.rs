@@ -45,11 +45,19 @@ impl Shadow {
     }
 
     /// Has the other configuration asked the same, if there is room. A password that was refused
-    /// is not tried there: its directory could count it a second time, and lock the account.
+    /// is not tried there: its directory could count it a second time, and lock the account. Nor
+    /// is one that nobody could judge, as it may be wrong.
     pub(super) fn consider(&self, query: &Query, password: Option<&Password>, verdict: &Verdict) {
-        if password.is_some() && !was_right(verdict) {
-            self.note(|comparison| comparison.refused += 1);
-            return;
+        match verdict {
+            // No configuration would answer such a question otherwise.
+            Verdict::Forbidden(_) | Verdict::Invalid(_) => return,
+            Verdict::Denied(refusal) if password.is_some() && refusal.reason != Reason::Rule => {
+                return self.note(|comparison| comparison.refused += 1);
+            }
+            Verdict::Unavailable(_) if password.is_some() => {
+                return self.note(|comparison| comparison.passed_over += 1);
+            }
+            _ => {}
         }
         let verdict = verdict.clone();
         let question = Question { query: query.clone(), password: password.cloned(), verdict };
@@ -112,12 +120,6 @@ async fn ask(realms: &Realms, question: Question, limit: Duration, shadow: &Shad
             }
         }
     });
-}
-
-/// Whether the password must have been right.
-fn was_right(verdict: &Verdict) -> bool {
-    let reason = verdict.refusal().map(|refusal| refusal.reason);
-    matches!(verdict, Verdict::Granted(_)) || reason == Some(Reason::Rule)
 }
 
 fn difference(query: &Query, now: &Verdict, then: &Verdict) -> Option<Difference> {
