@@ -99,6 +99,20 @@ fn ctrl_c_and_sigterm_leave_the_terminal_as_it_was() {
 }
 
 #[test]
+fn it_ends_with_its_terminal() {
+    let daemon = Daemon::start(LOCAL);
+    // The terminal may go at any moment of the program's round.
+    for _ in 0..4 {
+        let terminal = Terminal::start(&daemon, "");
+        terminal.until("REALM");
+        let pid = std::fs::read_to_string(daemon.path("pid")).expect("its pid");
+        drop(terminal);
+        let folder = std::path::Path::new("/proc").join(pid.trim());
+        until_true("its end", || !folder.exists());
+    }
+}
+
+#[test]
 fn a_daemon_that_is_restarted_comes_back() {
     let mut daemon = Daemon::start(LOCAL);
     let terminal = Terminal::start(&daemon, "");

@@ -14,7 +14,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use usher_protocol::client::Client;
 use usher_protocol::{Call, Reply, Status};
@@ -47,7 +47,9 @@ pub(crate) fn run(global: &Global) -> Report {
         );
     }
     let end = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    // Not SIGHUP: with the terminal gone there is nothing to restore, and crossterm, which would
+    // read from it without end, can only be ended from outside.
+    for signal in [SIGTERM, SIGINT] {
         // The second ends it at once. They fail for signals that cannot be caught.
         let _ = flag::register_conditional_default(signal, Arc::clone(&end));
         let _ = flag::register(signal, Arc::clone(&end));
@@ -115,7 +117,7 @@ fn show(mut terminal: DefaultTerminal, news: &Receiver<News>, end: &AtomicBool) 
     Ok(())
 }
 
-/// Whether the terminal was taken away. crossterm would try to read from it without end.
+/// Whether the terminal was taken away while SIGHUP is ignored, as nohup(1) does it.
 fn is_gone() -> bool {
     let stdin = io::stdin();
     let mut terminal = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
