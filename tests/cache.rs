@@ -1,11 +1,14 @@
 //! What the daemon remembers: it asks the directory once, and tells what it knew when nobody
 //! answers.
 
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use usher_protocol::{Call, Verdict};
 
-use crate::support::daemon::{Daemon, LISTEN, LOCAL};
+use crate::support::daemon::{Daemon, LISTEN, LOCAL, folder};
 use crate::support::slapd::Slapd;
 use crate::support::wire::{Wire, authenticate, verdict};
 use crate::support::{text_of, until_true};
@@ -49,7 +52,9 @@ fn a_thousand_same_questions_at_once_make_one_search_and_one_bind() {
     let asking = std::thread::scope(|scope| {
         let asking =
             scope.spawn(|| at_once(&mut wires, 200, |_| authenticate("alice", "alice-secret")));
-        until_true("the questions to arrive", || daemon.status()["connections"] == 5);
+        until_true("all to join the first", || {
+            daemon.status()["realms"][0]["questions"]["joined"] == 999
+        });
         slapd.resume();
         asking.join().expect("answers")
     });
@@ -98,6 +103,18 @@ fn what_is_flushed_is_asked_for_again() {
     assert_eq!(slapd.binds_of(ALICE), 6);
     let nowhere = daemon.ctl_json(&["flush", "--realm", "nowhere"], b"");
     assert_eq!((nowhere.code, nowhere.outcome()), (2, "failed"), "{nowhere:#?}");
+}
+
+#[test]
+fn that_a_name_is_nobodys_is_remembered_for_its_time() {
+    for (negative_ttl, searches) in [("1h", 1), ("0s", 3)] {
+        let (slapd, daemon) = start(&format!("negative_ttl = \"{negative_ttl}\"\n"));
+        for password in ["one", "two"] {
+            daemon.authenticate("nobody", password).is(1, "denied", "bad_credentials");
+        }
+        daemon.lookup("nobody").is(1, "not_found", "no_such_user");
+        assert_eq!(slapd.searches_for("uid=nobody"), searches, "{negative_ttl}");
+    }
 }
 
 #[test]
@@ -169,11 +186,53 @@ fn a_reload_empties_only_the_realms_that_mean_something_else() {
     daemon.configure(&format!("{corp}{LOCAL}"));
     daemon.ctl(&["reload"], b"").success();
     assert_eq!(daemon.source("alice"), "cache");
+    // How long a request may take is no realm's affair, yet counts from now on.
+    daemon.configure(&format!("{corp}{LOCAL}{LISTEN}request_timeout = \"700ms\"\n"));
+    daemon.ctl(&["reload"], b"").success();
+    assert_eq!(daemon.source("alice"), "cache");
+    slapd.pause();
+    let late = daemon.lookup("bob");
+    assert_eq!((late.code, late.outcome()), (3, "unavailable"), "{late:#?}");
+    slapd.resume();
     daemon.configure(&format!("{corp}first_name_attribute = \"cn\"\n{LOCAL}"));
     daemon.ctl(&["reload"], b"").success();
     let reply = daemon.lookup("alice");
     assert_eq!(reply.json["source"], "directory");
     assert_eq!(reply.metadata("X_REMOTE_FIRSTNAME"), Some("Alice Archer"));
+}
+
+/// What belongs to a process that may be traced belongs to its user, else to root (proc(5)).
+#[test]
+fn no_other_process_of_its_user_can_read_its_memory() {
+    const NOBODY: u32 = 65_534;
+    let folder = folder(LOCAL);
+    let daemon = Daemon::start_in(folder, |usherd| {
+        let own = std::fs::metadata("/proc/self").expect("itself").uid();
+        if own != 0 {
+            return usherd;
+        }
+        // Where it is built others may not look.
+        let home = Path::new(usherd.get_envs().find_map(|(_, value)| value).expect("a socket"));
+        let home = home.parent().expect("its folder");
+        let program = home.join("usherd");
+        std::fs::copy(usherd.get_program(), &program).expect("a copy");
+        let files =
+            std::fs::read_dir(home).expect("its files").map(|file| file.expect("one").path());
+        for path in files.chain([home.to_path_buf()]) {
+            chown(path, Some(NOBODY), Some(NOBODY)).expect("given away");
+        }
+        let mut command = Command::new(program);
+        command.args(usherd.get_args()).uid(NOBODY).gid(NOBODY);
+        command.envs(usherd.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    });
+    let of = |what: &str| PathBuf::from(format!("/proc/{}/{what}", daemon.pid()));
+    let user = text_of(&of("status"));
+    let user = user.lines().find_map(|line| line.strip_prefix("Uid:\t")).expect("a user");
+    assert!(!user.starts_with("0\t"), "{user}");
+    for what in ["environ", "mem"] {
+        assert_eq!(std::fs::metadata(of(what)).expect(what).uid(), 0, "{what}");
+    }
 }
 
 #[test]

@@ -211,6 +211,28 @@ fn another_realm_tells_who_a_user_is() {
 }
 
 #[test]
+fn what_the_telling_realm_said_is_forgotten_with_the_rest() {
+    let slapd = Slapd::start();
+    let team = "[realm.team]\ntype = \"local\"\nfile = \"@DIR@/users.toml\"\n";
+    let realms =
+        format!("default_realm = \"team\"\n{}{team}metadata_from = \"corp\"\n", slapd.realm());
+    let daemon = Daemon::start(&realms);
+    daemon.authenticate("alice", "alice-secret").is_granted();
+    assert_eq!(daemon.source("alice"), "cache");
+    let flush = |arguments: &[&str]| {
+        let told = daemon.ctl(&[&["flush"], arguments].concat(), b"").success().stdout;
+        assert_eq!(daemon.source("alice"), "directory", "{told}");
+        assert_eq!(daemon.source("alice"), "cache");
+        told
+    };
+    let told = flush(&["alice"]);
+    assert!(told.contains("alice of realm team") && told.contains("alice of realm corp"), "{told}");
+    flush(&["--realm=team"]);
+    let told = flush(&[]);
+    assert_eq!(told.matches("realm corp").count(), 1, "{told}");
+}
+
+#[test]
 fn a_reload_that_changes_the_telling_realm_is_followed() {
     let (first, second) = (Slapd::start(), Slapd::start());
     let with = |slapd: &Slapd| {

@@ -77,6 +77,35 @@ fn a_blocked_user_is_told_when_to_ask_again_and_what_is_known_to_be_right_still_
 }
 
 #[test]
+fn a_reload_gives_nobody_new_tries() {
+    let slapd = Slapd::that_locks_after(6);
+    let daemon = start(&slapd, "");
+    let mut tried = 0;
+    for more in ["", "first_name_attribute = \"cn\"\n", "[realm.corp.shield]\nblock = \"1m\"\n"] {
+        daemon.configure(&format!("{}{more}", slapd.realm()));
+        daemon.ctl(&["reload"], b"").success();
+        tried += storm(&daemon, "alice", 50).get("bad_credentials").copied().unwrap_or(0);
+    }
+    assert_eq!((tried, slapd.binds_of(ALICE)), (5, 5), "{}", slapd.log());
+    assert!(slapd.accepts(ALICE, "alice-secret"));
+}
+
+#[test]
+fn where_any_number_may_fail_four_wrong_passwords_are_remembered() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "[realm.corp.shield]\nfailures = 0\n");
+    let try_all = |passwords: &[&str]| {
+        for password in passwords {
+            daemon.authenticate("alice", password).is(1, "denied", "bad_credentials");
+        }
+        slapd.binds_of(ALICE)
+    };
+    assert_eq!(try_all(&["one", "two", "three", "four"]), 4);
+    assert_eq!(try_all(&["four", "three", "two", "one"]), 4);
+    assert_eq!(try_all(&["five", "two", "one"]), 6);
+}
+
+#[test]
 fn the_same_wrong_password_reaches_the_directory_once_and_blocks_nobody() {
     let slapd = Slapd::start();
     let daemon = start(&slapd, "");

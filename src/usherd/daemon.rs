@@ -42,7 +42,7 @@ impl Daemon {
         let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
             .map_err(|error| format!("cannot receive signals: {error}"))?;
         let sockets = Sockets::open(&settings.listen, settings.saslauthd.as_ref())?;
-        let realms = Realms::open(settings, None)?;
+        let realms = Realms::open(settings, None)?.begin();
         let audit = control::audit(&settings.audit, None)?;
         let (control, reloads) = Control::new(settings, realms, audit, Instant::now());
         let control = Arc::new(control);
@@ -86,8 +86,7 @@ impl Daemon {
             _ = signals.next() => tracing::warn!("usherd ends at once"),
             () = tokio::time::sleep(longest) => tracing::warn!("usherd ends with requests left"),
         }
-        // Digests are overwritten, also where a request that is left holds its realm.
-        drop(control.flush(None, None));
+        control.rules().realms.wipe();
         // What was decided is on the disk before the daemon is gone.
         let audit = Arc::clone(&control.rules().audit);
         let _ = tokio::task::spawn_blocking(move || audit.finish()).await;
@@ -151,7 +150,7 @@ async fn try_reload(file: &Path, control: &Control) -> Result<String, String> {
     let moved = sockets(&before.listen, before.saslauthd.as_ref())
         != sockets(&settings.listen, settings.saslauthd.as_ref());
     let audit = control::audit(&settings.audit, Some(&before))?;
-    control.replace(&settings, realms, audit, Instant::now());
+    control.replace(&settings, realms.begin(), audit, Instant::now());
     let more = if moved { "; changed sockets take effect at the next start" } else { "" };
     Ok(format!("read {} again{more}", file.display()))
 }

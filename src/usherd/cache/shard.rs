@@ -8,7 +8,8 @@ use super::bounded::Bounded;
 use super::name::Name;
 use super::{Digest, Identity, Memory, RETRY, Times, Who};
 
-/// The part of the bytes that names of nobody may take, so that they never push a user out.
+/// The part of the bytes that names of nobody may take. It is theirs alone, so that no number of
+/// them ever pushes a user out.
 const NOBODY_PART: usize = 16;
 
 pub(super) struct Shard<T> {
@@ -118,9 +119,9 @@ impl<T: Identity> Shard<T> {
 
     pub(super) fn shrink(&mut self, limit: usize, times: &Times, now: Instant) {
         let nobody = |since: &Instant| !within(times.negative_ttl, *since, now);
-        self.evictions += self.nobody.shrink(limit / NOBODY_PART, nobody);
-        let left = limit.saturating_sub(self.nobody.bytes());
-        self.evictions += self.known.shrink(left, |known| !known.is_of_use(times, now));
+        let part = limit / NOBODY_PART;
+        self.evictions += self.nobody.shrink(part, nobody);
+        self.evictions += self.known.shrink(limit - part, |known| !known.is_of_use(times, now));
     }
 
     pub(super) fn len(&self) -> usize {

@@ -229,14 +229,21 @@ fn what_nobody_asks_for_goes_in_the_course_of_time() {
 }
 
 #[test]
-fn names_of_nobody_never_push_users_out() {
-    let (cache, now) = (cache(10_000), Instant::now());
-    cache.is("alice", &alice(), now);
+fn names_of_nobody_never_push_users_out_of_a_full_cache() {
+    let (cache, now) = (cache(100_000), Instant::now());
+    let mut users = Vec::new();
+    while cache.status().evictions == 0 {
+        users.push(format!("user{}", users.len()));
+        cache.is(&users[users.len() - 1], &alice(), now);
+    }
+    users.retain(|user| cache.knows(user, now));
+    assert!(users.len() > 400, "{}", users.len());
     for made_up in 0..10_000 {
         cache.is_nobody(&format!("made-up-{made_up}"), now);
     }
-    assert!(cache.knows("alice", now));
-    assert!(cache.status().bytes <= 10_000);
+    assert!(users.iter().all(|user| cache.knows(user, now)));
+    assert_eq!(cache.identity("made-up-9999", now), Who::Nobody);
+    assert!(cache.status().bytes <= 100_000);
 }
 
 #[test]

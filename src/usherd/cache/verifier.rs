@@ -1,14 +1,16 @@
 //! Passwords as keyed digests.
 //!
 //! The key is random, lives as long as its realm, and stands alone in a page of memory that is
-//! never swapped out. Digests without it tell nothing, so it does not matter where they are.
+//! never swapped out. Digests without it tell nothing, so it does not matter where they are. It is
+//! overwritten when the daemon ends, whoever still holds the realm.
 //! Whoever reads the memory of the running process has both, and can try guesses as fast as the
 //! digest computes.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use usher_protocol::Password;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Makes digests.
 pub struct Digester {
@@ -21,7 +23,7 @@ pub struct Digester {
 /// be dropped would unlock both.
 #[repr(align(4096))]
 struct Page {
-    key: [u8; 32],
+    key: [AtomicU64; 4],
 }
 
 /// What a password leaves behind. Comparison takes constant time; it is overwritten when dropped.
@@ -35,15 +37,19 @@ impl Digester {
     /// # Errors
     /// If the system has no random bytes.
     pub fn new() -> Result<Self, getrandom::Error> {
-        let mut page = Box::new(Page { key: [0; 32] });
+        let page = Box::new(Page { key: Default::default() });
         let lock = region::lock(&raw const *page, size_of::<Page>()).ok();
-        getrandom::fill(&mut page.key)?;
+        let mut random = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *random)?;
+        for (word, bytes) in page.key.iter().zip(random.as_chunks().0) {
+            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+        }
         Ok(Self { _lock: lock, page })
     }
 
     /// The digest of a user's password; the same password of another user has another one.
     pub fn digest(&self, name: &str, password: &Password) -> Digest {
-        let mut hasher = blake3::Hasher::new_keyed(&self.page.key);
+        let mut hasher = blake3::Hasher::new_keyed(&self.key());
         let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
         hasher.update(&length.to_le_bytes());
         hasher.update(name.as_bytes());
@@ -52,11 +58,25 @@ impl Digester {
         hasher.zeroize();
         digest
     }
+
+    /// Overwrites the key. No digest from before is of use to anybody then; what is still digested
+    /// matches nothing.
+    pub fn wipe(&self) {
+        self.page.key.iter().for_each(|word| word.store(0, Ordering::SeqCst));
+    }
+
+    fn key(&self) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        for (bytes, word) in key.as_chunks_mut().0.iter_mut().zip(&self.page.key) {
+            *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
+        }
+        key
+    }
 }
 
 impl Drop for Digester {
     fn drop(&mut self) {
-        self.page.key.zeroize();
+        self.wipe();
     }
 }
 
@@ -87,6 +107,8 @@ impl fmt::Debug for Digest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use usher_protocol::Password;
 
     use super::Digester;
@@ -101,6 +123,17 @@ mod tests {
         assert_ne!(digest(&one, "alice", "pw"), digest(&one, "bob", "pw"));
         assert_ne!(digest(&one, "alice", "pw"), digest(&other, "alice", "pw"));
         assert_ne!(digest(&one, "alice", "pw").tag(), digest(&one, "alice", "qw").tag());
+    }
+
+    #[test]
+    fn a_key_that_is_wiped_is_gone_whoever_holds_it() {
+        let digester = Arc::new(Digester::new().expect("random"));
+        let holder = Arc::clone(&digester);
+        let before = holder.digest("alice", &Password::from("pw"));
+        assert_ne!(*holder.key(), [0; 32]);
+        digester.wipe();
+        assert_eq!(*holder.key(), [0; 32]);
+        assert_ne!(before, holder.digest("alice", &Password::from("pw")));
     }
 
     #[test]

@@ -179,7 +179,7 @@ async fn open(file: PathBuf) -> Result<(Realms, Duration), String> {
     let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
     let loaded = loaded.map_err(|error| error.to_string())?;
     let settings = loaded.map_err(|error| error.to_string())?.settings;
-    Ok((Realms::open(&settings, None)?, settings.listen.request_timeout))
+    Ok((Realms::open(&settings, None)?.begin(), settings.listen.request_timeout))
 }
 
 fn outcome(done: Result<String, String>) -> Reply {

@@ -10,24 +10,42 @@ use super::username::Typed;
 use crate::telemetry::trace;
 
 impl Realm {
-    /// Forgets what the directory said of one user, or of all. What fails from now on is counted
-    /// on top of what has failed before.
+    /// Forgets what directories said of one user, or of all: this one's, and that of the realm that
+    /// tells who users are. What fails from now on is counted on top of what has failed before.
     pub(super) fn flush(&self, user: Option<&str>) -> String {
         let realm = &self.settings.name;
-        let Some(user) = user else {
-            let names = self.cache.clear();
-            self.shield.forget_all();
-            return format!("forgot {names} names of realm {realm}");
+        let name = user.map(|user| self.canonical(&Typed::new(user)));
+        let done = match &name {
+            None => self.flush_all(),
+            Some(None) => return format!("nobody in realm {realm} can have this name"),
+            Some(Some(name)) => {
+                self.shield.forget(name);
+                if self.cache.forget(name) {
+                    format!("forgot {name} of realm {realm}")
+                } else {
+                    format!("nothing was known of {name} in realm {realm}")
+                }
+            }
         };
-        let Some(name) = self.canonical(&Typed::new(user)) else {
-            return format!("nobody in realm {realm} can have this name");
-        };
-        self.shield.forget(&name);
-        if self.cache.forget(&name) {
-            format!("forgot {name} of realm {realm}")
-        } else {
-            format!("nothing was known of {name} in realm {realm}")
+        match &self.teller {
+            Some(teller) => format!("{done}\n{}", teller.flush(name.flatten().as_deref())),
+            None => done,
         }
+    }
+
+    /// Forgets what this realm's directory said of all users.
+    pub(super) fn flush_all(&self) -> String {
+        let names = self.cache.clear();
+        self.shield.forget_all();
+        format!("forgot {names} names of realm {}", self.settings.name)
+    }
+
+    /// Overwrites the digests of passwords, and first their key: tasks that are left may hold the
+    /// realm until the process is gone.
+    pub(super) fn wipe(&self) {
+        self.digester.wipe();
+        self.cache.clear();
+        self.shield.forget_all();
     }
 
     /// Lifts a user's block.

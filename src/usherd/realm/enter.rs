@@ -54,6 +54,7 @@ impl Realm {
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Entered, No> {
+        let exists = matches!(who, Who::Fresh { .. } | Who::Stale { .. });
         let known = known(who, &extra);
         if let (Memory::Right(since), Some(person)) = (memory, &known)
             && person.source == Source::Cache
@@ -65,7 +66,7 @@ impl Realm {
         let key = (asked, tried.name.to_owned(), tried.digest.clone(), extra.clone());
         let bind = || {
             // The place is taken before anybody else can take the same.
-            let place = self.shield.admit(&tried.guess(), true, Instant::now());
+            let place = self.shield.admit(&tried.guess(), exists, Instant::now());
             let entry = Entry {
                 name: tried.name.to_owned(),
                 password: tried.password.clone(),
@@ -98,14 +99,15 @@ impl Realm {
         entry: Entry,
         place: Result<Place, Gate>,
     ) -> Heard<Seen> {
-        let place = match place {
+        let mut place = match place {
             Ok(place) => place,
             Err(gate) => return (Err(not_tried(gate)), None),
         };
         let wanted = rules::wanted(self.own_facts().iter().chain(&entry.extra));
         let now = Instant::now();
+        place.send();
         let enter =
-            self.directory.enter(&entry.name, &entry.password, &wanted, now + self.patience);
+            self.directory.enter(&entry.name, &entry.password, &wanted, now + self.patience());
         let (said, host) = listening(enter).await;
         self.tally.verify.took(Instant::now() - now);
         let (verification, found) = match said {

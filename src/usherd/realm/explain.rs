@@ -1,13 +1,14 @@
 //! `usherctl explain`: the road of one request with each of its steps told, and a look at what may
 //! be amiss. The road is the one of every request; it just does not end at what is remembered.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Explanation, Password, Query, Reason, Verdict};
 
 use super::person::Person;
-use super::shield::Gate;
+use super::shield::{Gate, Standing};
 use super::username::Typed;
 use super::{Realm, Realms};
 use crate::cache::{Memory, Who};
@@ -93,8 +94,9 @@ impl Realm {
                 }
                 self.told_by().directory.hints(name, lacking, deadline).await
             }
-            (None, Some(Reason::Throttled)) => {
-                vec![format!("`usherctl unblock {name}` lifts a user's block")]
+            (_, Some(Reason::Throttled)) => {
+                let realm = &self.settings.name;
+                vec![format!("`usherctl unblock --realm {realm} {name}` lifts a user's block")]
             }
             (None, Some(Reason::BadCredentials | Reason::NoSuchUser | Reason::NoHost)) => {
                 self.directory.hints(name, Lacking::User, deadline).await
@@ -148,12 +150,32 @@ impl Realm {
         }]
     }
 
+    /// What the shield holds against a name, and against where its user comes from.
+    pub(super) fn trace_shield(&self, name: &str, client: Option<IpAddr>) {
+        let standing = || self.shield.standing(name, client, Instant::now());
+        trace::step("shield", || in_words(standing(), client));
+    }
+
     fn knows_groups(&self) -> bool {
         match &self.told_by().settings.directory {
             config::Directory::Ldap(ldap) => ldap.groups.is_some(),
             _ => true,
         }
     }
+}
+
+/// How many passwords failed, and what comes of it.
+fn in_words(standing: Standing, client: Option<IpAddr>) -> String {
+    let Standing { failures, most, shut, client_shut } = standing;
+    let most = if most == 0 { "any number".to_owned() } else { most.to_string() };
+    let mut text = format!("{failures} of {most} passwords failed lately");
+    if let Some(left) = shut {
+        text.push_str(&format!("; none is tried for {} s", left.as_secs() + 1));
+    }
+    if let (Some(client), Some(left)) = (client, client_shut) {
+        text.push_str(&format!("; none from {client} is for {} s", left.as_secs() + 1));
+    }
+    text
 }
 
 /// What the shield says, in words.

@@ -15,7 +15,7 @@ mod shield;
 mod username;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -54,8 +54,8 @@ struct Realm {
     binds: Flight<(Asked, String, Digest), Heard<Verification>>,
     entries: Flight<Question, Heard<Seen>>,
     tally: Arc<Tally>,
-    /// How long a directory is asked, whoever still waits.
-    patience: Duration,
+    /// How long a directory is asked, whoever still waits, in microseconds.
+    patience: AtomicU64,
 }
 
 /// Who a search found, if anybody, and when.
@@ -94,9 +94,8 @@ const NOBODY: &str = "no such user";
 impl Realm {
     fn open(
         settings: &Arc<config::Realm>,
-        tally: Arc<Tally>,
         teller: Option<Arc<Self>>,
-        patience: Duration,
+        before: Option<&Arc<Self>>,
     ) -> Result<Self, String> {
         let told = settings.metadata.iter().filter_map(|item| match &item.value {
             config::MetadataValue::Attribute { name, .. } => Some(name.clone()),
@@ -104,14 +103,26 @@ impl Realm {
         });
         let facts = told.chain(settings.rules.iter().filter_map(rules::fact)).collect();
         let negative_ttl = settings.cache.negative_ttl;
-        let not_random = |error| format!("no random bytes: {error}");
+        let not_random = |error| {
+            format!("cannot make a key: the system has no random bytes (getrandom(2)): {error}")
+        };
+        let (shield, tally) = match before {
+            // What was counted stays, whatever is configured anew. What was refused may be right
+            // for another directory.
+            Some(before) => {
+                before.shield.forget_all();
+                let shield = before.shield.with(&settings.shield, negative_ttl);
+                (shield, Arc::clone(&before.tally))
+            }
+            None => (Shield::new(&settings.shield, negative_ttl, Instant::now()), Arc::default()),
+        };
         Ok(Self {
             settings: Arc::clone(settings),
             directory: directory::open(settings)?,
             teller,
             facts,
             cache: Cache::new(&settings.cache).map_err(not_random)?,
-            shield: Shield::new(&settings.shield, negative_ttl, Instant::now()),
+            shield,
             pace: Pace::new(),
             generation: AtomicU64::new(0),
             digester: Digester::new().map_err(not_random)?,
@@ -119,9 +130,20 @@ impl Realm {
             binds: Flight::new(),
             entries: Flight::new(),
             tally,
-            // A little less than the request has, so that the cause arrives in time.
-            patience: patience - patience / 20,
+            patience: AtomicU64::default(),
         })
+    }
+
+    /// How long requests have from now on. A directory has a little less, so that the cause
+    /// arrives in time.
+    fn limit(&self, request_timeout: Duration) {
+        let patience = request_timeout - request_timeout / 20;
+        let micros = u64::try_from(patience.as_micros()).unwrap_or(u64::MAX);
+        self.patience.store(micros, Ordering::Relaxed);
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_micros(self.patience.load(Ordering::Relaxed))
     }
 
     /// This is the realm that is meant.
@@ -188,6 +210,7 @@ impl Realm {
         let rules = self.rules_of(query)?;
         let name = self.canonical(typed).ok_or(No::Nobody(NOBODY))?;
         self.forget_if_void();
+        self.trace_shield(&name, query.client);
         let person = match &self.teller {
             Some(teller) => self.told(teller, &name, &rules, notes, deadline).await?,
             None => self.who(&name, self.extra(&rules), notes, deadline).await?,
@@ -276,6 +299,9 @@ impl Realm {
         query.require.iter().map(parse).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Whether a password may be tried at all. RFC 4513 5.1.2: an empty one must never reach a bind.
 fn tryable(password: &Password) -> bool {

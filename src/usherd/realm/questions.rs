@@ -140,7 +140,7 @@ impl Realm {
     ) -> Heard<Searched> {
         let wanted = rules::wanted(self.own_facts().iter().chain(&extra));
         let begun = Instant::now();
-        let find = self.directory.find(&name, &wanted, begun + self.patience);
+        let find = self.directory.find(&name, &wanted, begun + self.patience());
         let (found, host) = listening(find).await;
         let now = Instant::now();
         self.tally.find.took(now - begun);
@@ -258,11 +258,12 @@ impl Realm {
         bind: Bind,
         place: Option<Result<Place, Gate>>,
     ) -> Heard<Verification> {
-        let place = match place {
+        let mut place = match place {
             None => return (Ok(Verification::Right(None)), None),
             Some(Ok(place)) => place,
             Some(Err(gate)) => return (Err(not_tried(gate)), None),
         };
+        place.send();
         let Some(person) = &bind.person else {
             self.directory.pretend(&bind.password).await;
             self.settle(place, Outcome::Refused, None);
@@ -270,7 +271,7 @@ impl Realm {
             return (Ok(Verification::Wrong), None);
         };
         let (entry, begun) = (person.entry(), Instant::now());
-        let verify = self.directory.verify(&entry, &bind.password, begun + self.patience);
+        let verify = self.directory.verify(&entry, &bind.password, begun + self.patience());
         let (said, host) = listening(verify).await;
         let now = Instant::now();
         self.tally.verify.took(now - begun);

@@ -12,7 +12,7 @@ use super::username::Typed;
 use super::{No, Realm};
 use crate::config::{self, Settings, Usernames};
 use crate::directory;
-use crate::telemetry::{Notes, Tally, trace};
+use crate::telemetry::{Notes, trace};
 
 /// The realms of one configuration.
 pub struct Realms {
@@ -34,7 +34,8 @@ impl Realms {
     }
 
     /// Opens the realms. Those that are configured as in `before` are taken over with all they
-    /// know and hold.
+    /// know and hold; of the others, what failed is not forgotten. Nothing may be asked of them
+    /// before [`Self::begin`].
     ///
     /// # Errors
     /// A text for people, where a realm cannot even be begun with.
@@ -69,11 +70,9 @@ impl Realms {
     ) -> Result<Arc<Realm>, String> {
         let teller = wanted.metadata_from.as_ref().and_then(|name| self.plain(name));
         let known = before.and_then(|before| before.plain(&wanted.name));
-        let usable = before.is_some_and(|it| it.request_timeout == self.request_timeout);
         let is_same = |realm: &&Arc<Realm>| {
             let teller = (realm.teller.as_ref(), teller);
-            usable
-                && realm.settings == *wanted
+            realm.settings == *wanted
                 && match teller {
                     (Some(one), Some(other)) => Arc::ptr_eq(one, other),
                     (one, other) => one.is_none() && other.is_none(),
@@ -82,9 +81,7 @@ impl Realms {
         if let Some(same) = known.filter(is_same) {
             return Ok(Arc::clone(same));
         }
-        // What was counted stays, whatever is configured anew.
-        let tally = known.map_or_else(Arc::<Tally>::default, |realm| Arc::clone(&realm.tally));
-        let realm = Realm::open(wanted, tally, teller.cloned(), self.request_timeout);
+        let realm = Realm::open(wanted, teller.cloned(), known);
         realm.map(Arc::new).map_err(|error| format!("realm {}: {error}", wanted.name))
     }
 
@@ -140,14 +137,25 @@ impl Realms {
         answer.map_or_else(refuse, Verdict::Found)
     }
 
+    /// From now on they are asked, with the time for it that is theirs.
+    #[must_use]
+    pub fn begin(self) -> Self {
+        self.plains().for_each(|realm| realm.limit(self.request_timeout));
+        self
+    }
+
+    /// The daemon ends: overwrites what passwords have left behind, whoever still holds a realm.
+    pub fn wipe(&self) {
+        self.plains().for_each(|realm| realm.wipe());
+    }
+
     /// Forgets what directories said: of a user in their realm, else of a realm, else all.
     ///
     /// # Errors
     /// A text for people, where there is no such realm.
     pub fn flush(&self, realm: Option<&str>, user: Option<&str>) -> Result<String, String> {
         if realm.is_none() && user.is_none() {
-            let realms = self.by_name.values().filter_map(Route::plain);
-            return Ok(realms.map(|realm| realm.flush(None)).collect::<Vec<_>>().join("\n"));
+            return Ok(self.plains().map(|realm| realm.flush_all()).collect::<Vec<_>>().join("\n"));
         }
         self.each(realm, user.unwrap_or_default(), |it, name| it.flush(user.map(|_| name)))
     }
@@ -167,7 +175,11 @@ impl Realms {
 
     /// Has each realm remember what it has answered so far, to be done at `Minute::PACE`.
     pub fn mark(&self, now: Instant) {
-        self.by_name.values().filter_map(Route::plain).for_each(|realm| realm.tally.mark(now));
+        self.plains().for_each(|realm| realm.tally.mark(now));
+    }
+
+    fn plains(&self) -> impl Iterator<Item = &Arc<Realm>> {
+        self.by_name.values().filter_map(Route::plain)
     }
 
     fn choose(&self, query: &Query, typed: &Typed<'_>) -> Result<&Route, No> {

@@ -21,7 +21,7 @@ use crate::config;
 use crate::telemetry::Count;
 use clients::Failures;
 use table::Table;
-use tries::Tries;
+use tries::{MOMENT, Tries};
 
 /// Names that are remembered, in rows: as good as any number for a directory, and a few megabytes
 /// at most when somebody makes names up.
@@ -29,13 +29,18 @@ const USER_ROWS: u64 = 4096;
 /// Client addresses that are remembered, in rows.
 const CLIENT_ROWS: u64 = 2048;
 
-/// What has failed in a realm lately.
+/// What has failed in a realm lately. One with other limits may stand on the same.
 pub(super) struct Shield {
     limits: Limits,
     begin: Instant,
-    users: Mutex<Table<Tries>>,
-    clients: Mutex<Table<Failures>>,
+    users: Arc<Mutex<Table<Tries>>>,
+    clients: Arc<Mutex<Table<Failures>>>,
     keys: RandomState,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
     blocks: Count,
     known_wrong: Count,
 }
@@ -49,6 +54,26 @@ struct Limits {
     per_client: usize,
     /// How long a refused password is not tried again.
     negative_ttl: Duration,
+}
+
+impl Limits {
+    fn new(settings: &config::Shield, negative_ttl: Duration) -> Self {
+        let config::Shield { failures, window, block, per_client } = *settings;
+        Self { failures, window, block, per_client, negative_ttl }
+    }
+}
+
+/// What is held against somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Passwords that failed lately, or are being tried.
+    pub(super) failures: usize,
+    /// As many as may; 0: any number.
+    pub(super) most: usize,
+    /// How long none of the name is tried, if so.
+    pub(super) shut: Option<Duration>,
+    /// How long none from the client is, if so.
+    pub(super) client_shut: Option<Duration>,
 }
 
 /// Whether a password may be tried.
@@ -89,15 +114,29 @@ impl Shield {
         negative_ttl: Duration,
         now: Instant,
     ) -> Arc<Self> {
-        let config::Shield { failures, window, block, per_client } = *settings;
         Arc::new(Self {
-            limits: Limits { failures, window, block, per_client, negative_ttl },
+            limits: Limits::new(settings, negative_ttl),
             begin: now,
-            users: Mutex::new(Table::new(USER_ROWS)),
-            clients: Mutex::new(Table::new(CLIENT_ROWS)),
+            users: Arc::new(Mutex::new(Table::new(USER_ROWS))),
+            clients: Arc::new(Mutex::new(Table::new(CLIENT_ROWS))),
             keys: RandomState::new(),
-            blocks: Count::default(),
-            known_wrong: Count::default(),
+            counts: Arc::default(),
+        })
+    }
+
+    /// The same failures under other limits: who changes a realm gives nobody new tries. Clients
+    /// are counted in windows, so those of another length begin anew.
+    pub(super) fn with(&self, settings: &config::Shield, negative_ttl: Duration) -> Arc<Self> {
+        let limits = Limits::new(settings, negative_ttl);
+        let same = limits.window == self.limits.window;
+        let none = || Arc::new(Mutex::new(Table::new(CLIENT_ROWS)));
+        Arc::new(Self {
+            begin: self.begin,
+            users: Arc::clone(&self.users),
+            clients: if same { Arc::clone(&self.clients) } else { none() },
+            keys: self.keys.clone(),
+            counts: Arc::clone(&self.counts),
+            limits,
         })
     }
 
@@ -108,7 +147,7 @@ impl Shield {
             None => Gate::Open,
         };
         if gate == Gate::Wrong {
-            self.known_wrong.one();
+            self.counts.known_wrong.one();
         }
         match (gate, guess.client.and_then(|client| self.client_shut(client, now))) {
             (Gate::Open, Some(left)) => Gate::Shut(left),
@@ -117,7 +156,8 @@ impl Shield {
     }
 
     /// Takes a place for this password, if it may be tried. Of the client only note is taken:
-    /// whoever joins the same question is not to pay for where it came from.
+    /// whoever joins the same question is not to pay for where it came from. Where its failure
+    /// could not be remembered it is not tried.
     pub(super) fn admit(
         self: &Arc<Self>,
         guess: &Guess<'_>,
@@ -127,8 +167,11 @@ impl Shield {
         let user = self.user(guess.name);
         let gate = {
             let mut users = lock(&self.users);
-            let tries = users.entry(user, |tries| tries.worth(&self.limits, now));
-            tries.admit(guess.tag, exists, &self.limits, now)
+            let worth = |tries: &Tries| tries.worth(&self.limits, now);
+            let tries = users.entry(user, worth, Tries::room_for(exists));
+            tries.map_or(Gate::Shut(MOMENT), |tries| {
+                tries.admit(guess.tag, exists, &self.limits, now)
+            })
         };
         if gate != Gate::Open {
             return Err(gate);
@@ -137,9 +180,19 @@ impl Shield {
         if let Some(client) = client {
             let (count, _) = self.clock(now);
             let mut clients = lock(&self.clients);
-            clients.entry(client, |failures| failures.worth(count)).add(count);
+            let worth = |failures: &Failures| failures.worth(count);
+            if let Some(failures) = clients.entry(client, worth, usize::MAX) {
+                failures.add(count);
+            }
         }
-        Ok(Place { shield: Arc::clone(self), user, client, tag: guess.tag, settled: false })
+        Ok(Place {
+            shield: Arc::clone(self),
+            user,
+            client,
+            tag: guess.tag,
+            exists,
+            end: Some(Outcome::Void),
+        })
     }
 
     /// Lifts a user's block and forgets their failures; whether there were any.
@@ -164,8 +217,8 @@ impl Shield {
         let (count, part) = self.clock(now);
         let most = self.limits.per_client;
         ShieldStatus {
-            blocks: self.blocks.now(),
-            known_wrong: self.known_wrong.now(),
+            blocks: self.counts.blocks.now(),
+            known_wrong: self.counts.known_wrong.now(),
             blocked_users: lock(&self.users)
                 .values()
                 .map(|tries| u64::from(tries.shut(&self.limits, now)))
@@ -175,6 +228,15 @@ impl Shield {
                 .map(|failures| u64::from(failures.wait(count, part, most).is_some()))
                 .sum(),
         }
+    }
+
+    /// What is held against a name, and against a client.
+    pub(super) fn standing(&self, name: &str, client: Option<IpAddr>, now: Instant) -> Standing {
+        let mut users = lock(&self.users);
+        let tries = users.get(self.user(name));
+        let (failures, shut) = tries.map_or((0, None), |tries| tries.standing(&self.limits, now));
+        let client_shut = client.and_then(|client| self.client_shut(client, now));
+        Standing { failures, most: self.limits.failures, shut, client_shut }
     }
 
     fn client_shut(&self, client: IpAddr, now: Instant) -> Option<Duration> {
@@ -206,13 +268,20 @@ impl Shield {
     }
 
     fn settle(&self, place: &Place, outcome: Outcome, now: Instant) -> bool {
+        let Place { user, tag, exists, .. } = *place;
         let shut = {
             let mut users = lock(&self.users);
-            let tries = users.entry(place.user, |tries| tries.worth(&self.limits, now));
-            tries.settle(place.tag, outcome, &self.limits, now)
+            let tries = match outcome {
+                Outcome::Right | Outcome::Void => users.get(user),
+                Outcome::Refused | Outcome::Unknown => {
+                    let worth = |tries: &Tries| tries.worth(&self.limits, now);
+                    users.entry(user, worth, Tries::room_for(exists))
+                }
+            };
+            tries.is_some_and(|tries| tries.settle(tag, exists, outcome, &self.limits, now))
         };
         if shut {
-            self.blocks.one();
+            self.counts.blocks.one();
         }
         if let Some(client) = place.client
             && matches!(outcome, Outcome::Right | Outcome::Void)
@@ -224,27 +293,35 @@ impl Shield {
     }
 }
 
-/// The place of a password that is being tried. Dropped without an outcome, it is given back.
+/// The place of a password that is being tried. Dropped without an outcome, it is given back if the
+/// password has not been sent, else it stays taken.
 pub(super) struct Place {
     shield: Arc<Shield>,
     user: u64,
     client: Option<u64>,
     tag: u64,
-    settled: bool,
+    exists: bool,
+    /// What came of it if nobody says anything else.
+    end: Option<Outcome>,
 }
 
 impl Place {
+    /// The password is on its way: from here on the directory may count it, whatever happens.
+    pub(super) fn send(&mut self) {
+        self.end = Some(Outcome::Unknown);
+    }
+
     /// Tells what came of it; whether the user is shut out by it.
     pub(super) fn settle(mut self, outcome: Outcome, now: Instant) -> bool {
-        self.settled = true;
+        self.end = None;
         self.shield.settle(&self, outcome, now)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.settled {
-            self.shield.settle(self, Outcome::Void, Instant::now());
+        if let Some(outcome) = self.end {
+            self.shield.settle(self, outcome, Instant::now());
         }
     }
 }

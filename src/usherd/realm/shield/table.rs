@@ -21,16 +21,21 @@ impl<V: Default> Table<V> {
         self.rows.get_mut(&(key % self.most))?.get_mut(&key)
     }
 
-    /// The value of the key, a new one if there is none.
-    pub(super) fn entry(&mut self, key: u64, worth: impl Fn(&V) -> usize) -> &mut V {
+    /// The value of the key, a new one if there is none. Nothing where all that could make room is
+    /// worth more than `most`.
+    pub(super) fn entry(
+        &mut self,
+        key: u64,
+        worth: impl Fn(&V) -> usize,
+        most: usize,
+    ) -> Option<&mut V> {
         let row = self.rows.entry(key % self.most).or_default();
         if row.len() >= WAYS && !row.contains_key(&key) {
             let least = row.iter().map(|(other, value)| (worth(value), *other)).min();
-            if let Some((_, least)) = least {
-                row.remove(&least);
-            }
+            let (_, least) = least.filter(|(worth, _)| *worth <= most)?;
+            row.remove(&least);
         }
-        row.entry(key).or_default()
+        Some(row.entry(key).or_default())
     }
 
     pub(super) fn remove(&mut self, key: u64) -> bool {
@@ -49,12 +54,23 @@ mod tests {
     #[test]
     fn who_is_worth_least_makes_room_and_there_is_never_more() {
         let mut table: Table<usize> = Table::new(16);
-        *table.entry(7, |worth| *worth) = 5;
+        *table.entry(7, |worth| *worth, 0).expect("room") = 5;
         for key in 1000..100_000 {
-            *table.entry(key, |worth| *worth) += 1;
+            *table.entry(key, |worth| *worth, 1).expect("room") += 1;
         }
         assert_eq!(table.get(7), Some(&mut 5));
         assert_eq!(table.values().count(), 16 * WAYS);
         assert!(table.remove(7) && !table.remove(7));
+    }
+
+    #[test]
+    fn who_is_worth_too_much_makes_no_room() {
+        let mut table: Table<usize> = Table::new(1);
+        for key in 0..8 {
+            *table.entry(key, |worth| *worth, 0).expect("room") = 5;
+        }
+        assert_eq!(table.entry(8, |worth| *worth, 4), None);
+        assert!(table.entry(8, |worth| *worth, 5).is_some());
+        assert_eq!(table.values().count(), WAYS);
     }
 }

@@ -105,6 +105,21 @@ fn a_place_that_nobody_settles_is_given_back() {
 }
 
 #[test]
+fn a_place_whose_password_was_sent_stays_taken_if_nobody_lives_to_settle_it() {
+    let now = Instant::now();
+    let shield = with(1, 1, now);
+    let mut place = shield.place(&from("192.0.2.1", "alice", 1), now).expect("a place");
+    place.send();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _place = place;
+        std::panic::resume_unwind(Box::new(()));
+    }));
+    assert!(panicked.is_err());
+    assert!(!shield.refuse(&guess("alice", 2), now));
+    assert_ne!(shield.gate(&from("192.0.2.1", "bob", 3), now), Gate::Open);
+}
+
+#[test]
 fn the_same_wrong_password_counts_once_and_is_tried_again_once() {
     let now = Instant::now();
     let shield = shield(now);
@@ -214,6 +229,84 @@ fn a_million_made_up_names_neither_grow_it_nor_drive_out_a_user_under_attack() {
     assert!(!shield.refuse(&guess("alice", 9), now));
     assert_eq!(shield.gate(&guess("bob", 1), now), Gate::Wrong);
     assert!(super::lock(&shield.users).values().count() <= 8 * 4096);
+}
+
+/// So many names that share a row.
+fn in_one_row(shield: &Shield, names: usize) -> Vec<String> {
+    let names_of = (0..).map(|number: u32| format!("user{number}"));
+    names_of.filter(|name| shield.user(name).is_multiple_of(super::USER_ROWS)).take(names).collect()
+}
+
+#[test]
+fn no_made_up_name_takes_the_place_of_one_that_exists() {
+    let now = Instant::now();
+    let shield = shield(now);
+    let names = in_one_row(&shield, 11);
+    let (users, others) = names.split_at(8);
+    let left = |name: &str| shield.standing(name, None, now).failures;
+    for user in users {
+        assert!(shield.refuse(&guess(user, 1), now));
+    }
+    for made_up in 0..100 {
+        let refused = shield.admit(&guess(&others[0], made_up), false, now).err();
+        assert_eq!(refused, Some(Gate::Shut(super::MOMENT)));
+    }
+    assert!(users.iter().all(|user| left(user) == 1));
+    // Who exists as well takes the place of one with fewer failures, but of none being tried.
+    assert!(shield.refuse(&guess(&others[1], 1), now));
+    assert_eq!(users.iter().filter(|user| left(user) == 0).count(), 1);
+    let trying: Vec<_> = names
+        .iter()
+        .filter(|name| left(name) == 1)
+        .map(|name| shield.place(&guess(name, 2), now).expect("a place"))
+        .collect();
+    assert_eq!(trying.len(), 8);
+    assert!(shield.place(&guess(&others[2], 1), now).is_none());
+    for place in trying {
+        place.settle(Outcome::Refused, now);
+    }
+    assert!(names.iter().all(|name| [0, 2].contains(&left(name))));
+}
+
+#[test]
+fn other_limits_give_nobody_new_tries() {
+    let now = Instant::now();
+    let before = with(5, 2, now);
+    for tag in 0..4 {
+        assert!(before.refuse(&guess("alice", tag), now));
+    }
+    assert!(before.refuse(&from("192.0.2.1", "bob", 1), now));
+    assert!(before.refuse(&from("192.0.2.1", "carol", 1), now));
+    let under_way = before.place(&guess("alice", 4), now).expect("a place");
+    let settings =
+        |failures, window| config::Shield { failures, window, block: BLOCK, per_client: 2 };
+    let shield = before.with(&settings(6, WINDOW), NEGATIVE_TTL);
+    shield.forget_all();
+    // What is under way counts when it ends.
+    assert!(shield.refuse(&guess("alice", 9), now));
+    assert!(!shield.refuse(&guess("alice", 10), now));
+    under_way.settle(Outcome::Refused, now);
+    assert!(!shield.refuse(&guess("alice", 10), now));
+    assert_eq!(shield.status(now).blocked_clients, 1);
+    let other = before.with(&settings(5, WINDOW / 2), NEGATIVE_TTL);
+    assert!(!other.refuse(&guess("alice", 10), now));
+    assert_eq!(other.status(now).blocked_clients, 0);
+    assert_eq!(other.status(now).blocks, before.status(now).blocks);
+}
+
+#[test]
+fn four_refused_passwords_are_remembered_where_any_number_may_fail() {
+    let now = Instant::now();
+    let shield = with(0, 0, now);
+    for tag in 1..=4 {
+        assert!(shield.refuse(&guess("alice", tag), now));
+    }
+    for _ in 0..3 {
+        assert!((1..=4).all(|tag| shield.gate(&guess("alice", tag), now) == Gate::Wrong));
+    }
+    assert!(shield.refuse(&guess("alice", 5), now));
+    assert_eq!(shield.gate(&guess("alice", 1), now), Gate::Open);
+    assert!((2..=5).all(|tag| shield.gate(&guess("alice", tag), now) == Gate::Wrong));
 }
 
 proptest! {

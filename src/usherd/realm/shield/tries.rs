@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zeroize::Zeroize;
 
 use super::{Gate, Limits, Outcome};
 
@@ -12,10 +13,12 @@ const REMEMBERED: usize = 4;
 /// How often one password may be refused within the window. The second time because it may have
 /// become right after the first, which was only just before; then it is taken to be wrong.
 const REFUSALS: usize = 2;
-/// How long to wait for a password that is being tried.
-const MOMENT: Duration = Duration::from_secs(1);
-/// Worth more than any number of failures.
-const PRECIOUS: usize = 1000;
+/// How long to wait for a password that is being tried, or for room.
+pub(super) const MOMENT: Duration = Duration::from_secs(1);
+/// What a name is worth of which a password is being tried: more than for any number of failures.
+const TRYING: usize = 1000;
+/// What a name with failures is worth that somebody has: more than any that nobody has.
+const EXISTS: usize = 2 * TRYING;
 
 /// The passwords that were tried for one name within the window.
 #[derive(Debug, Default)]
@@ -79,10 +82,12 @@ impl Tries {
     pub(super) fn settle(
         &mut self,
         tag: u64,
+        exists: bool,
         outcome: Outcome,
         limits: &Limits,
         now: Instant,
     ) -> bool {
+        self.exists |= exists;
         if let Some(tried) = self.tries.iter().position(|it| it.is(tag, State::Trying)) {
             self.tries.remove(tried);
         }
@@ -111,12 +116,12 @@ impl Tries {
     /// Forgets which passwords were refused, but not how many.
     pub(super) fn forget(&mut self) {
         for tried in self.tries.iter_mut().filter(|it| it.state != State::Trying) {
-            tried.tag = None;
+            tried.tag.zeroize();
         }
     }
 
-    /// Of what use it is to remember: what is being tried most, then those whose account could
-    /// come to harm, then those with more failures.
+    /// Of what use it is to remember: most those whose account could come to harm, then what is
+    /// being tried, then those with more failures.
     pub(super) fn worth(&self, limits: &Limits, now: Instant) -> usize {
         let count = self.tries.iter().filter(|it| it.counts(limits, now)).count();
         let trying = self.tries.iter().any(|it| it.state == State::Trying);
@@ -124,7 +129,20 @@ impl Tries {
         if count == 0 && !shut {
             return 0;
         }
-        count + 2 * PRECIOUS * usize::from(trying) + PRECIOUS * usize::from(self.exists)
+        count.min(TRYING - 1) + TRYING * usize::from(trying) + EXISTS * usize::from(self.exists)
+    }
+
+    /// The most that a name may be worth that makes room for another. A made-up one never takes the
+    /// place of one that exists, and nothing that of one being tried, whose failure would not count.
+    pub(super) fn room_for(exists: bool) -> usize {
+        let least = if exists { EXISTS } else { 0 };
+        least + TRYING - 1
+    }
+
+    /// How many passwords have failed or are being tried, and how long none is, if so.
+    pub(super) fn standing(&mut self, limits: &Limits, now: Instant) -> (usize, Option<Duration>) {
+        self.prune(limits, now);
+        (self.tries.len(), self.wait(limits, now))
     }
 
     /// Until when nothing is tried: the block is over, and one failure more would be less than
@@ -153,6 +171,12 @@ impl Tries {
             };
             self.tries.remove(oldest);
         }
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        self.tag.zeroize();
     }
 }
 

@@ -1,0 +1,96 @@
+//! A road on which something breaks that never should.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use usher_protocol::{HostStatus, Password, Query, Reason};
+
+use super::username::Typed;
+use super::{No, Realm};
+use crate::config;
+use crate::directory::{Directory, Entry, Found, Saying, Verification, Wanted};
+use crate::telemetry::Notes;
+
+/// A directory that has everybody, and panics when it is asked about a password.
+struct Broken;
+
+impl Directory for Broken {
+    fn find<'a>(&'a self, user: &'a str, _: &'a Wanted, _: Instant) -> Saying<'a, Found> {
+        let (id, username) = (user.to_owned(), user.to_owned());
+        Box::pin(async { Ok(Found::One(Entry { id, username, ..Entry::default() })) })
+    }
+
+    fn verify<'a>(&'a self, _: &'a Entry, _: &'a Password, _: Instant) -> Saying<'a, Verification> {
+        Box::pin(async { panic!("on purpose") })
+    }
+
+    fn enter<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a Password,
+        _: &'a Wanted,
+        _: Instant,
+    ) -> Saying<'a, (Verification, Found)> {
+        Box::pin(async { panic!("on purpose") })
+    }
+
+    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn hosts(&self) -> Vec<HostStatus> {
+        Vec::new()
+    }
+
+    fn problem(&self) -> Option<String> {
+        None
+    }
+}
+
+fn realm(directory: Broken) -> Arc<Realm> {
+    let text = "[realm.corp]\ntype = \"ldap\"\nhost = \"ldap.example.com\"\nbase_dn = \"dc=x\"\n\
+                shield.failures = 2\n";
+    let loaded = config::parse(text, Path::new("usher.toml")).expect("a configuration");
+    let realm = Realm::open(&loaded.settings.realms["corp"], None, None).expect("a realm");
+    realm.limit(Duration::from_secs(5));
+    Arc::new(Realm { directory: Arc::new(directory), ..realm })
+}
+
+#[tokio::test]
+async fn a_password_whose_bind_panics_keeps_its_place() {
+    let realm = realm(Broken);
+    let ask = async |password: &str| {
+        let (mut notes, deadline) = (Notes::default(), Instant::now() + Duration::from_secs(5));
+        let password = Password::from(password);
+        let query = Query::default();
+        realm.authenticate(&Typed::new("alice"), &password, &query, &mut notes, deadline).await
+    };
+    for password in ["one", "two"] {
+        let answer = ask(password).await;
+        assert!(matches!(answer, Err(No::Unavailable(why)) if why.reason == Reason::NoHost));
+    }
+    assert!(matches!(ask("three").await, Err(No::Throttled(_))));
+}
+
+#[tokio::test]
+async fn what_passwords_left_behind_is_gone_whoever_holds_the_realm() {
+    let realm = realm(Broken);
+    let holder = Arc::clone(&realm);
+    let (password, now) = (Password::from("pw"), Instant::now());
+    let digest = realm.digester.digest("alice", &password);
+    realm.wipe();
+    assert_ne!(holder.digester.digest("alice", &password), digest);
+    assert_eq!(holder.digester.digest("alice", &password).tag(), {
+        let other = super::Digester::new().expect("random");
+        other.wipe();
+        other.digest("alice", &password).tag()
+    });
+    assert!(matches!(holder.cache.look("alice", now), super::Who::Unknown));
+}
