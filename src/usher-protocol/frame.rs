@@ -25,7 +25,8 @@ const WIRE: Configuration<LittleEndian, Varint, Limit<MAX_LENGTH>> =
 
 /// What travels in a frame.
 pub trait Message: Serialize + DeserializeOwned {
-    /// At least the bytes of its encoding, so that no secret is left behind by a growing buffer.
+    /// At least the bytes of its encoding if it holds a secret, so that none is left behind by a
+    /// growing buffer.
     fn room(&self) -> usize;
 }
 
@@ -96,19 +97,31 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// The whole frame of a message.
+/// The whole frame of a message, in memory that is wiped.
 pub fn encode(message: &impl Message) -> Result<Zeroizing<Vec<u8>>, FrameError> {
     let mut frame = Zeroizing::new(Vec::with_capacity(HEADER + 1 + message.room()));
-    frame.extend_from_slice(&[0, 0, 0, 0, VERSION]);
-    bincode::serde::encode_into_std_write(message, &mut *frame, WIRE)
+    append(&mut frame, message)?;
+    Ok(frame)
+}
+
+/// Adds an answer's frame to others; nothing, if it cannot be. Answers hold no secret.
+pub fn append_answer(frames: &mut Vec<u8>, answer: &Answer) -> Result<(), FrameError> {
+    let begin = frames.len();
+    append(frames, answer).inspect_err(|_| frames.truncate(begin))
+}
+
+fn append(frames: &mut Vec<u8>, message: &impl Message) -> Result<(), FrameError> {
+    let begin = frames.len();
+    frames.extend_from_slice(&[0, 0, 0, 0, VERSION]);
+    bincode::serde::encode_into_std_write(message, &mut *frames, WIRE)
         .map_err(|error| FrameError::Malformed(error.to_string()))?;
-    let length = frame.len() - HEADER;
+    let length = frames.len() - begin - HEADER;
     match u32::try_from(length) {
         Ok(claim) if length <= MAX_LENGTH => {
-            if let Some(header) = frame.first_chunk_mut::<HEADER>() {
-                *header = claim.to_be_bytes();
+            if let Some(header) = frames.get_mut(begin..begin + HEADER) {
+                header.copy_from_slice(&claim.to_be_bytes());
             }
-            Ok(frame)
+            Ok(())
         }
         _ => Err(FrameError::TooLong(length)),
     }

@@ -17,9 +17,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::ReusableBoxFuture;
-use usher_protocol::{
-    Answer, Call, Password, Query, Reason, Refusal, Reply, Request, Verdict, frame,
-};
+use usher_protocol::{Answer, Call, Password, Query, Reason, Refusal, Reply, Request, Verdict};
 
 use crate::config::Peers;
 use crate::control::{Control, Rules};
@@ -81,15 +79,15 @@ struct Session {
 
 /// What is at hand while requests are read.
 struct Desk {
-    /// Answers that are ready, to be sent together.
-    ready: Option<Outgoing>,
+    /// Answers that are ready, to be sent together; its memory is used again.
+    ready: Outgoing,
     /// The road of the request that was read last, in memory that the next one uses again.
     road: ReusableBoxFuture<'static, Answer>,
 }
 
 impl Desk {
     fn new() -> Self {
-        Self { ready: None, road: ReusableBoxFuture::new(std::future::pending()) }
+        Self { ready: Outgoing::default(), road: ReusableBoxFuture::new(std::future::pending()) }
     }
 }
 
@@ -147,7 +145,7 @@ impl Session {
     }
 
     /// A turn for one more request, when there is one.
-    async fn turn(&self, ready: &mut Option<Outgoing>) -> Option<OwnedSemaphorePermit> {
+    async fn turn(&self, ready: &mut Outgoing) -> Option<OwnedSemaphorePermit> {
         if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
             return Some(turn);
         }
@@ -157,13 +155,14 @@ impl Session {
 
     /// Sends the answers that are ready. Where nothing else is on its way, they are written here:
     /// waking the writer would cost more than finding the answer did.
-    async fn flush(&self, ready: &mut Option<Outgoing>) {
-        if let Some(mut outgoing) = ready.take() {
-            let alone = self.turns.available_permits() + outgoing.turns() == self.most_turns;
-            if !alone || !outgoing.try_write(&self.stream) {
-                // If the writer has ended, nobody waits for answers any more.
-                let _ = self.outbox.send(outgoing).await;
-            }
+    async fn flush(&self, ready: &mut Outgoing) {
+        if ready.is_empty() {
+            return;
+        }
+        let alone = self.turns.available_permits() + ready.turns() == self.most_turns;
+        if !alone || !ready.try_write(&self.stream) {
+            // If the writer has ended, nobody waits for answers any more.
+            let _ = self.outbox.send(mem::take(ready)).await;
         }
     }
 
@@ -179,11 +178,7 @@ impl Session {
         desk.road.set(Arc::clone(&self.client).answer(request, received));
         let mut nobody = Context::from_waker(Waker::noop());
         if let Poll::Ready(answer) = desk.road.poll(&mut nobody) {
-            let answer = outgoing(&answer, turn);
-            match (&mut desk.ready, answer) {
-                (Some(ready), Some(answer)) => ready.append(answer),
-                (ready, answer) => *ready = ready.take().or(answer),
-            }
+            desk.ready.add(&answer, turn);
             return;
         }
         let road = mem::replace(&mut desk.road, Desk::new().road);
@@ -353,17 +348,5 @@ fn refusal(peer: Peer, listed: Option<&Peers>) -> Option<Refusal> {
 
 /// Hands an answer to the writer; if that has ended, nobody waits for the answer any more.
 async fn send(outbox: &Sender<Outgoing>, answer: &Answer, turn: OwnedSemaphorePermit) {
-    if let Some(outgoing) = outgoing(answer, turn) {
-        let _ = outbox.send(outgoing).await;
-    }
-}
-
-fn outgoing(answer: &Answer, turn: OwnedSemaphorePermit) -> Option<Outgoing> {
-    let frame = frame::encode(answer).or_else(|error| {
-        let text = format!("the answer cannot be sent: {error}; tell fewer groups or attributes");
-        let refusal = Refusal::new(Reason::Overloaded, text);
-        let reply = Reply::Verdict(Verdict::Unavailable(refusal));
-        frame::encode(&Answer { id: answer.id, reply })
-    });
-    frame.ok().map(|frame| Outgoing::new(frame, turn))
+    let _ = outbox.send(Outgoing::of(answer, turn)).await;
 }

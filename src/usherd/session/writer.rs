@@ -8,44 +8,79 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
+use usher_protocol::{Answer, Reason, Refusal, Reply, Verdict, frame};
 
 /// Most bytes that are put together for one write.
 const MOST: usize = 64 * 1024;
 
 /// The bytes of answers. The turns of their requests are given back when they have been written:
 /// a client that does not read its answers gets no more of them.
+#[derive(Default)]
 pub(super) struct Outgoing {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Vec<u8>,
     written: usize,
-    turns: OwnedSemaphorePermit,
+    turns: Option<OwnedSemaphorePermit>,
 }
 
 impl Outgoing {
-    pub(super) fn new(frame: Zeroizing<Vec<u8>>, turn: OwnedSemaphorePermit) -> Self {
-        Self { bytes: frame, written: 0, turns: turn }
+    /// One answer.
+    pub(super) fn of(answer: &Answer, turn: OwnedSemaphorePermit) -> Self {
+        let mut outgoing = Self::default();
+        outgoing.add(answer, turn);
+        outgoing
     }
 
     /// The turns that are not given back yet.
     pub(super) fn turns(&self) -> usize {
-        self.turns.num_permits()
+        self.turns.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
         self.bytes.len() >= MOST
     }
 
-    pub(super) fn append(&mut self, more: Self) {
-        self.bytes.extend_from_slice(&more.bytes);
-        self.turns.merge(more.turns);
+    /// Adds an answer.
+    pub(super) fn add(&mut self, answer: &Answer, turn: OwnedSemaphorePermit) {
+        // What says that an answer is too long is short enough.
+        let _ = frame::append_answer(&mut self.bytes, answer).or_else(|error| {
+            let text =
+                format!("the answer cannot be sent: {error}; tell fewer groups or attributes");
+            let refusal = Refusal::new(Reason::Overloaded, text);
+            let reply = Reply::Verdict(Verdict::Unavailable(refusal));
+            frame::append_answer(&mut self.bytes, &Answer { id: answer.id, reply })
+        });
+        self.hold(Some(turn));
     }
 
-    /// Writes what the stream takes without waiting. Whether that was all; what is wrong with the
-    /// stream shows when the rest is written.
+    fn append(&mut self, more: Self) {
+        self.bytes.extend_from_slice(&more.bytes);
+        self.hold(more.turns);
+    }
+
+    fn hold(&mut self, turns: Option<OwnedSemaphorePermit>) {
+        match (&mut self.turns, turns) {
+            (Some(held), Some(more)) => held.merge(more),
+            (held, more) => *held = held.take().or(more),
+        }
+    }
+
+    /// Writes what the stream takes without waiting. Whether that was all, so that it is empty
+    /// again; what is wrong with the stream shows when the rest is written.
     pub(super) fn try_write(&mut self, stream: &OwnedWriteHalf) -> bool {
         let rest = self.bytes.get(self.written..).unwrap_or_default();
         self.written += stream.try_write(rest).unwrap_or(0);
-        self.written == self.bytes.len()
+        let done = self.written == self.bytes.len();
+        if done {
+            self.bytes.clear();
+            self.bytes.shrink_to(MOST);
+            self.written = 0;
+            self.turns = None;
+        }
+        done
     }
 
     async fn write(&mut self, stream: &OwnedWriteHalf) -> std::io::Result<()> {
