@@ -16,11 +16,18 @@ fishdir    = $(prefix)/share/fish/vendor_completions.d
 unitdir    = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
+datadir    = $(prefix)/share/usher
+docdir     = $(prefix)/share/doc/usherd
 apparmordir = /etc/apparmor.d
+logrotatedir = /etc/logrotate.d
+pamdir     = /etc/pam.d
 confdir    = /etc/usher
 # Debian's place for httpd's modules; Fedora's is $(prefix)/lib64/httpd/modules.
 httpd_modules = $(prefix)/lib/apache2/modules
-# What the units may say: an older systemd warns at each start of what it does not know.
+# The group of those who may use the socket of saslauthd. Debian has one for them.
+saslauthd_group = sasl
+# What the units may say: an older systemd warns at each start of what it does not know. That of this
+# machine, unless the packages are for another.
 systemd    = $(shell systemctl --version 2>/dev/null | sed -n 's/^systemd \([0-9]*\).*/\1/p')
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
@@ -34,7 +41,7 @@ BUILD = CARGO_TARGET_DIR=$(TARGET) \
     RUSTFLAGS='$(RUSTFLAGS) --remap-path-prefix=$(CURDIR)=/usr/src/usherd --remap-path-prefix=$(CARGO_HOME)=/usr/src/cargo' \
     CFLAGS='$(CFLAGS) -ffile-prefix-map=$(CURDIR)=/usr/src/usherd -ffile-prefix-map=$(CARGO_HOME)=/usr/src/cargo'
 
-.PHONY: help demo test bench check build install deb rpm sources boot-test reproducible
+.PHONY: help demo test bench check build install deb rpm sources boot-test rpm-test reproducible vendored
 
 help:
 	@echo 'make demo      the whole daemon with sample users, without a server; ^C ends it'
@@ -46,7 +53,9 @@ help:
 	@echo 'make deb       packages for Debian and Ubuntu, in target/package'
 	@echo 'make rpm       packages for Fedora and its kin, in target/package'
 	@echo 'make boot-test the packages for Debian in a booted system; needs root'
+	@echo 'make rpm-test  the packages for Fedora in a folder; needs root'
 	@echo 'make reproducible   whether another folder gives the same packages'
+	@echo 'make vendored  whether they are built without a network; needs root'
 
 demo:
 	$(CARGO) run --release -p usherd -- demo
@@ -95,7 +104,8 @@ install: $(PROGRAMS)
 	chmod 644 $(addprefix $(DESTDIR),$(bashdir)/usherctl $(zshdir)/_usherctl $(fishdir)/usherctl.fish)
 	for unit in systemd/*.service systemd/*.socket; do \
 	    sed -e 's,/usr/sbin,$(sbindir),g' -e 's,/usr/bin,$(bindir),g' \
-	        -e 's,/usr/libexec/usher,$(libexecdir),g' $$unit \
+	        -e 's,/usr/libexec/usher,$(libexecdir),g' \
+	        -e 's,^SocketGroup=sasl$$,SocketGroup=$(saslauthd_group),' $$unit \
 	        > $(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; \
 	    chmod 644 $(DESTDIR)$(unitdir)/$${unit##*/}; \
 	done
@@ -106,6 +116,14 @@ install: $(PROGRAMS)
 	$(INSTALL) -D -m 644 systemd/sysusers.conf $(DESTDIR)$(sysusersdir)/usher.conf
 	$(INSTALL) -D -m 644 systemd/tmpfiles.conf $(DESTDIR)$(tmpfilesdir)/usher.conf
 	$(INSTALL) -D -m 644 packaging/apparmor $(DESTDIR)$(apparmordir)/usher
+	$(INSTALL) -D -m 644 packaging/logrotate/usher $(DESTDIR)$(logrotatedir)/usher
+	$(INSTALL) -D -m 644 packaging/grafana/usherd.json $(DESTDIR)$(datadir)/grafana/usherd.json
+	$(INSTALL) -D -m 644 packaging/prometheus/usher.rules.yml $(DESTDIR)$(datadir)/prometheus/usher.rules.yml
+	for page in README.md CHANGELOG.md SECURITY.md; do \
+	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(docdir)/$$page || exit 1; \
+	done
+	[ -e $(DESTDIR)$(pamdir)/usher ] || \
+	    $(INSTALL) -D -m 644 packaging/pam/usher $(DESTDIR)$(pamdir)/usher
 	[ -e $(DESTDIR)$(confdir)/usher.toml ] || \
 	    $(INSTALL) -D -m 640 packaging/usher.toml $(DESTDIR)$(confdir)/usher.toml
 
@@ -135,5 +153,11 @@ rpm: sources
 boot-test: deb
 	tests/boot/run $(PACKAGE)
 
+rpm-test: rpm
+	tests/rpm $(PACKAGE)
+
 reproducible: deb
 	tests/reproducible $(PACKAGE)
+
+vendored: sources
+	tests/reproducible $(PACKAGE) vendored
