@@ -10,7 +10,7 @@ use usher_protocol::{Call, Query};
 use crate::support::daemon::{self, Daemon, LOCAL};
 use crate::support::journal::Journal;
 use crate::support::process;
-use crate::support::programs::installed;
+use crate::support::programs::{installed, run};
 use crate::support::slapd::Slapd;
 use crate::support::{repository, text_of, until, until_true};
 
@@ -149,6 +149,28 @@ fn logrotate_moves_the_file_and_no_event_is_lost() {
 fn a_file_that_cannot_be_written_is_told_before_anything_is_served() {
     let output = Daemon::expect_failure(&format!("{LOCAL}[audit]\nfile = \"@DIR@/no/a.json\"\n"));
     assert!(output.stderr.contains("no/a.json cannot be written: No such file"), "{output:#?}");
+}
+
+#[test]
+fn a_check_tells_whether_the_file_can_be_written_and_leaves_none() {
+    let check = |file: &str| {
+        let folder = daemon::folder(&format!("{LOCAL}[audit]\nfile = \"{file}\"\n"));
+        fs::write(folder.path().join("there.json"), "{}\n").expect("a file");
+        process::run(Command::new("mkfifo").arg(folder.path().join("pipe")), b"").success();
+        let config = folder.path().join("usher.toml").display().to_string();
+        let checked = run("usherd", &["--config", &config, "--check"]);
+        assert!(!folder.path().join("new.json").exists(), "{checked:#?}");
+        assert_eq!(text_of(&folder.path().join("there.json")), "{}\n");
+        checked
+    };
+    for file in ["new.json", "there.json"] {
+        assert_eq!(check(file).code, 0, "{file}");
+    }
+    for file in ["no/new.json", ".", "pipe"] {
+        let checked = check(file);
+        assert_eq!(checked.code, 2, "{file}: {checked:#?}");
+        assert!(checked.stderr.contains("cannot be written"), "{file}: {checked:#?}");
+    }
 }
 
 #[test]

@@ -3,10 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::support::daemon::{Daemon, LISTEN, folder, write_private};
@@ -277,25 +281,114 @@ fn a_helper_that_says_what_it_should_not_is_no_answer() {
 }
 
 #[test]
-fn a_helper_may_be_started_by_a_socket() {
+fn a_helper_that_may_not_be_run_is_told_how_it_is_done_in_the_sandbox() {
     let folder = prepared(REALM, PWDFILE);
-    let script = folder.path().join("program");
-    fs::rename(folder.path().join("helper"), &script).expect("another name");
-    let listener = UnixListener::bind(folder.path().join("helper")).expect("a socket");
-    // What systemd does for a socket with Accept=yes.
-    let serving = std::thread::spawn(move || {
-        for _ in 0..2 {
+    let daemon = Daemon::start_in(folder, |command| command);
+    // As NoExecPaths= of the unit, which shows in no mode.
+    fs::set_permissions(daemon.path("helper"), Permissions::from_mode(0o600)).expect("its mode");
+    let reply = daemon.authenticate("alice", "alice-secret");
+    reply.is(3, "unavailable", "no_host");
+    assert!(reply.message().contains("usher-pam.socket"), "{reply:#?}");
+}
+
+/// The tests' wrapper of PAM leaves a folder behind where its process is ended.
+fn clear_away(helper: &str) {
+    let folders = fs::read_dir("/tmp").expect("its place");
+    let folders = folders.map(|entry| entry.expect("an entry").path());
+    for left in folders.filter(|path| path.to_string_lossy().starts_with("/tmp/pam.")) {
+        if text_of(&left.join("pid")) == helper {
+            fs::remove_dir_all(left).expect("removed");
+        }
+    }
+}
+
+/// Puts a socket in the helper's place, and does what systemd does for one with `Accept=yes`: so
+/// many times. Tells how each helper ended.
+fn behind_a_socket(folder: &Path, times: usize) -> JoinHandle<Vec<ExitStatus>> {
+    let script = folder.join("program");
+    fs::rename(folder.join("helper"), &script).expect("another name");
+    let listener = UnixListener::bind(folder.join("helper")).expect("a socket");
+    std::thread::spawn(move || {
+        let serve = |_| {
             let (stream, _) = listener.accept().expect("a connection");
             let output = OwnedFd::from(stream.try_clone().expect("a copy"));
             let mut helper = Command::new(&script);
             helper.stdin(Stdio::from(OwnedFd::from(stream))).stdout(Stdio::from(output));
-            helper.spawn().and_then(|mut child| child.wait()).expect("the helper");
-        }
-    });
+            let mut helper = helper.spawn().expect("the helper");
+            let ended = helper.wait().expect("its end");
+            clear_away(&helper.id().to_string());
+            ended
+        };
+        (0..times).map(serve).collect()
+    })
+}
+
+#[test]
+fn a_helper_may_be_started_by_a_socket() {
+    let folder = prepared(REALM, PWDFILE);
+    let serving = behind_a_socket(folder.path(), 2);
     let daemon = Daemon::start_in(folder, |command| command);
     daemon.authenticate("alice", "alice-secret").is_granted();
     daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
     serving.join().expect("two questions");
+}
+
+#[test]
+fn whoever_connects_to_a_helper_and_says_nothing_does_not_keep_it() {
+    let folder = prepared(REALM, PWDFILE);
+    let serving = behind_a_socket(folder.path(), 1);
+    let _silent = UnixStream::connect(folder.path().join("helper")).expect("the socket");
+    let ended = serving.join().expect("a helper");
+    assert_eq!(ended[0].signal(), Some(Signal::SIGALRM as i32), "{ended:?}");
+}
+
+/// A real module that runs a program which hangs, in a session of its own. The processes stand in
+/// `pids`.
+fn hanging_module(configuration: &str) -> TempDir {
+    let listen = format!("{LISTEN}request_timeout = \"1s\"\n");
+    let folder = prepared(
+        &format!("{configuration}{listen}"),
+        "auth required pam_exec.so @DIR@/hang\naccount required pam_permit.so\n",
+    );
+    let script = format!(
+        "#!/bin/sh\necho $$ >>{0}/pids\necho $PPID >>{0}/helpers\nexec sleep 600\n",
+        folder.path().display()
+    );
+    write_private(&folder.path().join("hang"), &script);
+    fs::set_permissions(folder.path().join("hang"), Permissions::from_mode(0o700)).expect("mode");
+    folder
+}
+
+/// What the module started is nobody's child: under systemd it ends with the unit.
+fn end_hanging(folder: &Path) {
+    for pid in hanging(folder) {
+        let pid = Pid::from_raw(i32::try_from(pid).expect("a pid"));
+        kill(pid, Signal::SIGKILL).expect("the process that hangs");
+    }
+    text_of(&folder.join("helpers")).lines().for_each(clear_away);
+}
+
+#[test]
+fn a_real_module_that_hangs_is_given_up_in_time() {
+    let folder = hanging_module(REALM);
+    let daemon = Daemon::start_in(folder, |command| command);
+    let reply = daemon.authenticate("alice", "alice-secret");
+    reply.is(3, "unavailable", "deadline");
+    assert_eq!(hanging(daemon.folder()).len(), 1);
+    end_hanging(daemon.folder());
+}
+
+#[test]
+fn a_helper_behind_a_socket_ends_itself_when_its_module_hangs() {
+    let folder = hanging_module(REALM);
+    let serving = behind_a_socket(folder.path(), 1);
+    let daemon = Daemon::start_in(folder, |command| command);
+    let reply = daemon.authenticate("alice", "alice-secret");
+    reply.is(3, "unavailable", "deadline");
+    // Nobody could have killed it: it may be another user's process.
+    let ended = serving.join().expect("a helper");
+    assert_eq!(ended[0].signal(), Some(Signal::SIGALRM as i32), "{ended:?}");
+    end_hanging(daemon.folder());
 }
 
 #[test]

@@ -212,6 +212,14 @@ fn more_connections_than_there_is_room_for_are_told_so() {
 }
 
 #[test]
+fn a_place_that_is_not_the_daemons_to_write_in_is_told_whose_it_is() {
+    let output =
+        Daemon::expect_failure(&format!("{LOCAL}[saslauthd]\nsocket = \"@DIR@/no/mux\"\n"));
+    let said = &output.stderr;
+    assert!(said.contains("no/mux") && said.contains("usherd-saslauthd.socket"), "{output:#?}");
+}
+
+#[test]
 fn its_socket_has_the_mode_that_is_given_and_goes_with_the_daemon() {
     let mut daemon = Daemon::start(&format!("{LOCAL}{MOUTH}socket_mode = \"0666\"\n"));
     let mux = daemon.mux();

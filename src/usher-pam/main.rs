@@ -48,6 +48,8 @@ fn allowed(arguments: &[OsString]) -> Result<Vec<&str>, &'static str> {
 }
 
 fn answer(services: &[&str]) -> Verdict {
+    // Who connects and says nothing would keep the process.
+    alarm::set(question::PATIENCE);
     let mut bytes = Zeroizing::new(Vec::with_capacity(question::MOST));
     let read = io::stdin().take(question::MOST as u64).read_to_end(&mut bytes);
     let question = match read.map_err(|error| error.to_string()) {

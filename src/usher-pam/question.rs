@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 /// More than any question has: names and passwords are bounded by whoever asks.
 pub(crate) const MOST: usize = 8 * 1024;
+/// Seconds within which it comes: whoever asks has it ready.
+pub(crate) const PATIENCE: u32 = 5;
 /// Longer than any request may take.
 const LONGEST: u32 = 600;
 

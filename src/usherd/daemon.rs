@@ -19,7 +19,7 @@ use crate::config::{self, Loaded, Settings};
 use crate::control::{self, Control, Reload};
 use crate::listener::{self, Sockets};
 use crate::realm::Realms;
-use crate::telemetry::Minute;
+use crate::telemetry::{Audit, Minute};
 
 /// Longer than any request may take, with a little for its answer to be written.
 const LINGER: Duration = Duration::from_secs(2);
@@ -34,6 +34,15 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// Whether it could start, as far as that can be told without asking anybody or making a file.
+    ///
+    /// # Errors
+    /// A text for people.
+    pub fn check(settings: &Settings) -> Result<(), String> {
+        Realms::check(settings)?;
+        settings.audit.file.as_deref().map_or(Ok(()), Audit::check)
+    }
+
     /// Opens realms and sockets. Directories are not waited for.
     ///
     /// # Errors

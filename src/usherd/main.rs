@@ -14,7 +14,6 @@ use nix::sys::stat::{Mode, umask};
 use tokio_util::sync::CancellationToken;
 use usherd::config::{self, Loaded};
 use usherd::daemon::Daemon;
-use usherd::realm::Realms;
 use usherd::{demo, telemetry};
 
 /// Wrong usage or configuration.
@@ -66,7 +65,7 @@ async fn serve(arguments: Arguments) -> Result<(), (u8, String)> {
             .map_err(|error| (1, format!("cannot print: {error}")))?;
     }
     if arguments.check || arguments.check_hosts {
-        Realms::check(&settings).map_err(|text| (USAGE, text))?;
+        Daemon::check(&settings).map_err(|text| (USAGE, text))?;
     }
     if arguments.check_hosts {
         return check::hosts(&settings).await.map_err(|text| (1, text));

@@ -17,6 +17,9 @@ use crate::config::{Listen, Saslauthd};
 const PUBLIC: &str = "usher.socket";
 const ADMIN: &str = "usher-admin.socket";
 const SASLAUTHD: &str = "usher-saslauthd.socket";
+/// Its folder is not the daemon's to write in.
+const MUX_HINT: &str =
+    "under systemd its unit makes this one: systemctl enable --now usherd-saslauthd.socket";
 /// The owner of the daemon, and root.
 const ADMIN_MODE: u32 = 0o600;
 
@@ -66,7 +69,8 @@ impl Sockets {
             Some(wanted) => {
                 let group = wanted.socket_group.as_ref().map(|(_, id)| *id);
                 let mux = Place { path: &wanted.socket, mode: wanted.socket_mode, group };
-                Some(mux.listen(SASLAUTHD, &mut passed, &mut made)?)
+                let listener = mux.listen(SASLAUTHD, &mut passed, &mut made);
+                Some(listener.map_err(|text| format!("{text}; {MUX_HINT}"))?)
             }
             None => passed.take(SASLAUTHD)?,
         };

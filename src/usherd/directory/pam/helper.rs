@@ -22,6 +22,9 @@ use crate::directory::{Unavailable, Verification};
 
 /// More than any answer has.
 const MOST: u64 = 2048;
+/// What there is to know where it may not be run.
+const SANDBOX: &str = "; usherd.service runs no program, it asks over a socket: systemctl enable \
+                       --now usher-pam.socket, and helper = \"/run/usher/pam.sock\"";
 
 /// One password of one user.
 pub(super) struct Question<'a> {
@@ -53,7 +56,8 @@ pub(super) async fn ask(
     deadline: Instant,
 ) -> Result<Verification, Unavailable> {
     let broken = |error: io::Error| {
-        let text = format!("the PAM helper {} cannot be asked: {error}", helper.display());
+        let hint = if error.kind() == io::ErrorKind::PermissionDenied { SANDBOX } else { "" };
+        let text = format!("the PAM helper {} cannot be asked: {error}{hint}", helper.display());
         Unavailable::new(Reason::NoHost, text)
     };
     let (stream, _running) = reach(helper).await.map_err(broken)?;

@@ -6,6 +6,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::fcntl::OFlag;
+use nix::unistd::{AccessFlags, access};
 use serde::Serialize;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::format::Writer;
@@ -39,7 +41,7 @@ impl File {
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let failed = Arc::<Count>::default();
         let mut target = Target::new(path, Arc::clone(&failed));
-        target.reopen().map_err(|error| target.complaint(&error))?;
+        target.reopen().map_err(|error| complaint(path, &error))?;
         let builder = NonBlockingBuilder::default().thread_name("audit").lossy(true);
         let (queue, writer) = builder.buffered_lines_limit(MOST_WAITING).finish(target);
         Ok(Self { queue, failed, writer: Mutex::new(Some(writer)) })
@@ -78,6 +80,25 @@ impl Drop for File {
     }
 }
 
+/// Whether it could be written: it, or where it would be made.
+pub(super) fn check(path: &Path) -> Result<(), String> {
+    let mut there = OpenOptions::new();
+    // Nobody may be reading, if it is a pipe.
+    there.append(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    let outcome = match there.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            access(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
+        }
+        other => other.map(drop),
+    };
+    outcome.map_err(|error| complaint(path, &error))
+}
+
+fn complaint(path: &Path, error: &io::Error) -> String {
+    format!("the audit file {} cannot be written: {error}", path.display())
+}
+
 /// The file as the writing thread has it.
 struct Target {
     path: PathBuf,
@@ -112,10 +133,6 @@ impl Target {
         }
         file.write_all(line)
     }
-
-    fn complaint(&self, error: &io::Error) -> String {
-        format!("the audit file {} cannot be written: {error}", self.path.display())
-    }
 }
 
 impl Write for Target {
@@ -133,7 +150,7 @@ impl Write for Target {
                 self.open = None;
                 if !self.failing {
                     self.failing = true;
-                    let text = self.complaint(&error);
+                    let text = complaint(&self.path, &error);
                     tracing::error!(
                         name: "audit_lost",
                         "{text}; decisions go unrecorded until it can: make room, or look at the \

@@ -43,6 +43,14 @@ impl Audit {
         })
     }
 
+    /// Whether this file could be written. It is not made.
+    ///
+    /// # Errors
+    /// A text for people.
+    pub fn check(file: &Path) -> Result<(), String> {
+        file::check(file)
+    }
+
     /// Records a decision. Nobody waits for a disk or a journal.
     pub fn decision(&self, decision: &Decision<'_>) {
         if let Some(one_of) = self.weight(decision.verdict) {
