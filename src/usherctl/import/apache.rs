@@ -17,7 +17,7 @@ use syntax::Node;
 
 /// What is told of directives without an equal. Those that begin like these and are not here are
 /// told without a why.
-const NO_EQUAL: [(&str, &str); 17] = [
+const NO_EQUAL: [(&str, &str); 16] = [
     ("authldapauthorizeprefix", "what is told of a user is in [realm.NAME.metadata]"),
     ("authldapbindauthoritative", "unavailable is never taken for a no"),
     ("authldapcharsetconfig", "names and passwords are UTF-8"),
@@ -30,14 +30,13 @@ const NO_EQUAL: [(&str, &str); 17] = [
     ("authldapsubgroupclass", "groups in groups are found by the filter of [groups]"),
     ("ldapcacheentries", "see max_bytes of [realm.NAME.cache]"),
     ("ldapopcacheentries", "see max_bytes of [realm.NAME.cache]"),
-    ("ldapreferrals", "referrals are not followed"),
-    ("ldapreferralhoplimit", "referrals are not followed"),
+    ("ldapreferralhoplimit", "up to 5 referrals in a row are followed"),
     ("ldapsharedcachefile", "the cache is in the daemon's memory"),
     ("ldapsharedcachesize", "see max_bytes of [realm.NAME.cache]"),
     ("ldaplibrarydebug", "see usherctl explain"),
 ];
 /// Directives that are put into words of ours.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "authldapurl",
     "authldapbinddn",
     "authldapbindpassword",
@@ -55,6 +54,7 @@ const KNOWN: [&str; 17] = [
     "ldapconnectiontimeout",
     "ldapcachettl",
     "ldapopcachettl",
+    "ldapreferrals",
 ];
 
 /// Directives that hold, each with all its occurrences. The last that stands innermost counts.
@@ -190,6 +190,8 @@ fn realm(nodes: &[Node], directives: &Directives<'_>, name: &str) -> Result<Real
     );
     rules::require(&mut realm, &demand(nodes, "requireany"), login, &members(directives));
     times(&mut realm, &argument);
+    let referrals = argument("ldapreferrals").map(str::to_ascii_lowercase);
+    realm.set_referrals(referrals.filter(|it| it != "default").map(|it| it == "on"));
     for (_, all) in directives.iter().filter(|(name, _)| !KNOWN.contains(name)) {
         all.last().iter().for_each(|node| realm.remark(no_equal(node)));
     }

@@ -164,6 +164,21 @@ impl Realm {
         }
     }
 
+    /// What becomes of references to other servers; none: nothing was said, and they were followed.
+    pub(super) fn set_referrals(&mut self, followed: Option<bool>) {
+        match followed {
+            Some(true) => {
+                self.remark("Referrals are followed to the hosts of this realm alone.");
+                self.set("referrals", "follow");
+            }
+            Some(false) => {}
+            None => self.remark(
+                "Referrals were followed, if there were any: referrals = \"follow\" does that, to \
+                 the hosts of this realm alone.",
+            ),
+        }
+    }
+
     /// Whether a key of this part is set.
     pub(super) fn has(&self, part: Part, key: &str) -> bool {
         let lines = self.parts.get(&part).into_iter().flatten();

@@ -12,7 +12,8 @@ use super::url::Url;
 use syntax::Node;
 
 /// What is told of directives without an equal.
-const NO_EQUAL: [(&str, &str); 5] = [
+const NO_EQUAL: [(&str, &str); 6] = [
+    ("bind_timeout", "see operation_timeout of pool, which is for searches and passwords"),
     ("max_down_retries", "a broken connection is replaced at once"),
     ("reconnect_timeout", "hosts that failed are tried again by themselves"),
     ("clean_on_timeout", "a connection that did not answer in time is always given up"),
@@ -21,7 +22,7 @@ const NO_EQUAL: [(&str, &str); 5] = [
 ];
 
 /// Directives that are put into words of ours.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 15] = [
     "url",
     "binddn",
     "binddn_passwd",
@@ -35,7 +36,6 @@ const KNOWN: [&str; 16] = [
     "referral",
     "connect_timeout",
     "request_timeout",
-    "bind_timeout",
     "search_attributes",
     "attribute_header_prefix",
 ];
@@ -193,9 +193,7 @@ fn realm(server: &Node) -> Result<Realm, String> {
         let why = why.map_or(String::new(), |(_, why)| format!(": {why}"));
         realm.remark(format!("No equal: {} {}{why}.", node.name, node.arguments.join(" ")));
     }
-    if value("referral") != Some("off") {
-        realm.remark("referral: referrals are not followed.");
-    }
+    realm.set_referrals(value("referral").map(|it| it != "off"));
     Ok(realm)
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Demand {
     Any(Vec<Self>),
     /// What no directory can tell, as it was written.
     Foreign(String),
+    /// What a directory may tell and a rule cannot ask, as it was written.
+    Unsaid(String),
 }
 
 /// How groups list who is in them.
@@ -61,13 +63,16 @@ fn rule(realm: &mut Realm, demand: &Demand, login: &str) {
     match demand {
         Demand::Valid => {}
         Demand::Foreign(text) => realm.remark_in(Part::Rules, foreign(text)),
+        Demand::Unsaid(text) => realm.let_nobody_in(&no_equal(text)),
         Demand::Users(names) if names.iter().all(|name| is_alternative(name)) => {
             realm.require(format!("attribute:{login}={}", names.join("|")));
         }
         Demand::Any(some) => {
             for one in some {
-                if let Demand::Foreign(text) = one {
-                    realm.remark_in(Part::Rules, foreign(text));
+                match one {
+                    Demand::Foreign(text) => realm.remark_in(Part::Rules, foreign(text)),
+                    Demand::Unsaid(text) => realm.remark_in(Part::Rules, no_equal(text)),
+                    _ => {}
                 }
             }
             either(realm, demand, login);
@@ -101,6 +106,10 @@ fn foreign(text: &str) -> String {
     format!("Stays with the web server, since no directory knows it: {text}")
 }
 
+fn no_equal(text: &str) -> String {
+    format!("No equal: {text}.")
+}
+
 /// The filter that matches whom a requirement lets in, or fewer.
 fn as_filter(demand: &Demand, login: &str) -> Option<String> {
     let each = |some: &[Demand]| {
@@ -108,7 +117,7 @@ fn as_filter(demand: &Demand, login: &str) -> Option<String> {
         some.map(|one| as_filter(one, login)).collect::<Option<Vec<_>>>()
     };
     Some(match demand {
-        Demand::Valid | Demand::Foreign(_) => return None,
+        Demand::Valid | Demand::Foreign(_) | Demand::Unsaid(_) => return None,
         Demand::Users(names) => {
             let test = |name: &String| format!("({login}={})", filter::escape(name));
             filter::any(&names.iter().map(test).collect::<Vec<_>>())
@@ -275,6 +284,9 @@ mod tests {
         for demand in [
             Demand::Not(Box::new(group("dev"))),
             Demand::Not(Box::new(Demand::Foreign("ip 10".to_owned()))),
+            Demand::Not(Box::new(Demand::Unsaid("ldap-search x".to_owned()))),
+            Demand::Unsaid("ldap-search x".to_owned()),
+            Demand::Any(vec![group("dev"), Demand::Unsaid("ldap-search x".to_owned())]),
             Demand::Any(vec![
                 Demand::Group("cn=a,dc=com".to_owned()),
                 Demand::Group("ou=b,dc=com".to_owned()),

@@ -11,8 +11,19 @@ use super::{dn, filter, url};
 
 type Options<'a> = BTreeMap<String, &'a str>;
 
+/// What is told of options without an equal.
+const NO_EQUAL: [(&str, &str); 7] = [
+    ("ldap_group_search_base", "groups are searched below base_dn of [groups]"),
+    ("ldap_group_scope", "groups are searched in the whole tree below base_dn of [groups]"),
+    ("ldap_id", "the account is named by its DN"),
+    ("ldap_authz_id", "the account is named by its DN"),
+    ("ldap_realm", "the account is named by its DN"),
+    ("ldap_password_attr", "the directory itself checks passwords, by a bind as the user"),
+    ("ldap_restart", "what a broken connection cut off is asked again by itself"),
+];
+
 /// Options that are put into words of ours somewhere below.
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 24] = [
     "ldap_servers",
     "ldap_bind_dn",
     "ldap_bind_pw",
@@ -32,18 +43,11 @@ const KNOWN: [&str; 31] = [
     "ldap_group_attr",
     "ldap_group_filter",
     "ldap_group_match_method",
-    "ldap_group_search_base",
-    "ldap_group_scope",
     "ldap_use_sasl",
     "ldap_mech",
-    "ldap_id",
-    "ldap_authz_id",
-    "ldap_realm",
     "ldap_default_realm",
     "ldap_default_domain",
     "ldap_referrals",
-    "ldap_restart",
-    "ldap_password_attr",
 ];
 
 pub(super) fn describe(text: &str) -> Result<Described, String> {
@@ -56,13 +60,11 @@ pub(super) fn describe(text: &str) -> Result<Described, String> {
         realm.set_in(Part::Pool, "operation_timeout", format!("{}s", seconds.clamp(1, 300)));
     }
     group(&options, &mut realm);
-    if is_yes(&options, "ldap_referrals") {
-        realm.remark("ldap_referrals: yes: referrals are not followed.");
-    }
-    for (name, value) in &options {
-        if !KNOWN.contains(&name.as_str()) {
-            realm.remark(format!("No equal: {name}: {value}"));
-        }
+    realm.set_referrals(Some(is_yes(&options, "ldap_referrals")));
+    for (name, value) in options.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        let why = NO_EQUAL.iter().find(|(known, _)| known == name);
+        let why = why.map_or(String::new(), |(_, why)| format!(": {why}"));
+        realm.remark(format!("No equal: {name}: {value}{why}."));
     }
     let mut described = Described::of(realm);
     described.tables.push(("saslauthd", mouth(&options)));
@@ -73,10 +75,14 @@ pub(super) fn describe(text: &str) -> Result<Described, String> {
 fn mouth(options: &Options<'_>) -> Vec<Line> {
     let mut lines = vec![
         Line::Remark(
-            "usherd answers here in saslauthd's place: stop saslauthd first, and give the"
+            "usherd answers here in saslauthd's place. Its unit makes the socket:".to_owned(),
+        ),
+        Line::Remark("systemctl enable --now usherd-saslauthd.socket".to_owned()),
+        Line::Remark(
+            "Without systemd, stop saslauthd first, and give the socket the group of its"
                 .to_owned(),
         ),
-        Line::Remark("socket the group of its clients: socket_group = \"sasl\"".to_owned()),
+        Line::Remark("clients: socket_group = \"sasl\"".to_owned()),
         Line::Key("socket".to_owned(), Value::from("/run/saslauthd/mux")),
     ];
     let default = options.get("ldap_default_realm").or_else(|| options.get("ldap_default_domain"));

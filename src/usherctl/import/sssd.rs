@@ -9,7 +9,7 @@ use super::rules::{self, Demand, Members};
 use super::{filter, ini, url};
 
 /// What is told where something else was meant by a key.
-const NO_EQUAL: [(&str, &str); 14] = [
+const NO_EQUAL: [(&str, &str); 13] = [
     ("chpass_provider", "usherd changes no passwords"),
     ("sudo_provider", "usherd knows no rules of sudo"),
     ("krb5_server", "usherd speaks no Kerberos: a realm of the type pam can"),
@@ -19,15 +19,14 @@ const NO_EQUAL: [(&str, &str); 14] = [
     ("enumerate", "users are asked for one by one"),
     ("min_id", "write it into filter: (uidNumber>=1000)"),
     ("max_id", "write it into filter: (uidNumber<=60000)"),
-    ("ldap_referrals", "referrals are not followed"),
     ("ldap_tls_cipher_suite", "the ciphers are those of TLS 1.2 and 1.3"),
     ("ldap_account_expire_policy", "the directory decides at the bind"),
     ("ad_gpo_access_control", "policies of groups are not read"),
-    ("dns_discovery_domain", "name the hosts"),
+    ("ldap_id_mapping", "users have no numbers here but those of the directory"),
 ];
 
 /// Keys that are put into words of ours.
-const KNOWN: [&str; 47] = [
+const KNOWN: [&str; 49] = [
     "id_provider",
     "auth_provider",
     "access_provider",
@@ -72,7 +71,9 @@ const KNOWN: [&str; 47] = [
     "entry_cache_timeout",
     "entry_cache_nowait_percentage",
     "entry_negative_timeout",
-    "ldap_id_mapping",
+    "ldap_referrals",
+    "ad_site",
+    "dns_discovery_domain",
     "description",
     "debug_level",
 ];
@@ -131,6 +132,8 @@ fn domain(name: &str, keys: &Keys, active_directory: bool) -> Realm {
     names(name, keys, &mut realm);
     access(keys, active_directory, &mut realm);
     cache(keys, &mut realm);
+    // Active Directory's are passed over unless somebody says so.
+    realm.set_referrals(is_true(keys, "ldap_referrals").or(active_directory.then_some(false)));
     for (key, value) in keys.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
         let why = NO_EQUAL.iter().find(|(known, _)| known == key);
         let why = why.map_or(String::new(), |(_, why)| format!(": {why}"));
@@ -158,28 +161,23 @@ fn hosts(name: &str, keys: &Keys, active_directory: bool, realm: &mut Realm) {
     };
     let given = own.iter().filter_map(|key| keys.get(*key)).flat_map(|list| list.split(','));
     let given: Vec<_> = given.map(str::trim).filter(|host| !host.is_empty()).collect();
-    let found = |host: &&str| !host.eq_ignore_ascii_case("_srv_");
-    let urls: Vec<_> = given.iter().copied().filter(found).collect();
-    let secure = urls.first().is_some_and(|url| url.starts_with("ldaps://"))
+    let by_dns = |host: &str| host.eq_ignore_ascii_case("_srv_");
+    let first = given.iter().find(|host| !by_dns(host));
+    let secure = first.is_some_and(|url| url.starts_with("ldaps://"))
         || is_true(keys, "ad_use_ldaps") == Some(true);
-    let local = urls.first().is_some_and(|url| url.starts_with("ldapi://"));
-    let mut hosts: Vec<_> = urls
-        .iter()
-        .map(|url| match url.strip_prefix("ldap://").or_else(|| url.strip_prefix("ldaps://")) {
-            Some(host) => host.trim_end_matches('/').to_owned(),
-            None => (*url).to_owned(),
-        })
-        .collect();
-    if hosts.is_empty() || given.iter().any(|host| !found(host)) {
-        realm.remark("sssd finds hosts by the DNS (SRV records): name them here.");
-    }
+    let local = first.is_some_and(|url| url.starts_with("ldapi://"));
+    let host = |text: &&str| match text.strip_prefix("ldap://").or(text.strip_prefix("ldaps://")) {
+        Some(host) => host.trim_end_matches('/').to_owned(),
+        None if by_dns(text) => discovered(name, keys),
+        None => (*text).to_owned(),
+    };
+    let mut hosts: Vec<_> = given.iter().map(host).collect();
     if hosts.is_empty() {
-        hosts.push(
-            keys.get("ad_domain")
-                .or_else(|| keys.get("dns_discovery_domain"))
-                .map_or(name, String::as_str)
-                .to_ascii_lowercase(),
-        );
+        hosts.push(discovered(name, keys));
+    }
+    let told = active_directory || keys.contains_key("dns_discovery_domain");
+    if !told && hosts.iter().any(|host| host.starts_with("srv:")) {
+        realm.remark("sssd asks for the SRV records of this machine's own domain: is it this one?");
     }
     realm.set_list("host", &hosts);
     if local {
@@ -198,6 +196,16 @@ fn hosts(name: &str, keys: &Keys, active_directory: bool, realm: &mut Realm) {
     }
     if let (Some(certificate), Some(key)) = (keys.get("ldap_tls_cert"), keys.get("ldap_tls_key")) {
         realm.set_pair(certificate, key);
+    }
+}
+
+/// The hosts that the DNS names for the domain, or for a site of it.
+fn discovered(name: &str, keys: &Keys) -> String {
+    let domain = keys.get("dns_discovery_domain").or_else(|| keys.get("ad_domain"));
+    let domain = domain.map_or(name, String::as_str).to_ascii_lowercase();
+    match keys.get("ad_site") {
+        Some(site) => format!("srv:{site}._sites.{domain}"),
+        None => format!("srv:{domain}"),
     }
 }
 

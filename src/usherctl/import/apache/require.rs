@@ -3,6 +3,33 @@
 use super::syntax::Node;
 use crate::import::rules::Demand;
 
+/// Providers of httpd's own that ask no directory of LDAP, and ours, which stay where they are.
+const FOREIGN: [&str; 23] = [
+    "all",
+    "dbd-group",
+    "dbd-login",
+    "dbd-logout",
+    "dbm-file-group",
+    "dbm-group",
+    "env",
+    "expr",
+    "file-group",
+    "file-owner",
+    "forward-dns",
+    "group",
+    "host",
+    "ip",
+    "local",
+    "method",
+    "ssl",
+    "ssl-verify-client",
+    "unix-group",
+    "user",
+    "usher-attribute",
+    "usher-group",
+    "usher-rule",
+];
+
 /// What a section requires; its name says how its lines are joined.
 pub(super) fn demand(nodes: &[Node], joined: &str) -> Demand {
     let mut demands = Vec::new();
@@ -29,11 +56,15 @@ pub(super) fn demand(nodes: &[Node], joined: &str) -> Demand {
 }
 
 fn line(arguments: &[String], text: &str) -> Demand {
-    let foreign = || Demand::Foreign(format!("Require {text}"));
-    let Some((kind, rest)) = arguments.split_first() else { return foreign() };
+    let unsaid = || Demand::Unsaid(format!("Require {text}"));
+    let Some((kind, rest)) = arguments.split_first() else { return unsaid() };
+    let kind = kind.to_ascii_lowercase();
+    if kind.starts_with("ldap-") && rest.is_empty() {
+        return unsaid();
+    }
     // All that follows, which the module takes without quotation marks as well.
     let whole = rest.join(" ");
-    match kind.to_ascii_lowercase().as_str() {
+    match kind.as_str() {
         "not" => Demand::Not(Box::new(line(
             rest,
             text.split_once(char::is_whitespace).unwrap_or_default().1,
@@ -49,9 +80,11 @@ fn line(arguments: &[String], text: &str) -> Demand {
                 Some(Demand::Attribute(name.to_owned(), value.trim_matches('"').to_owned()))
             };
             // Whoever has one of them.
-            rest.iter().map(test).collect::<Option<Vec<_>>>().map_or_else(foreign, Demand::Any)
+            rest.iter().map(test).collect::<Option<Vec<_>>>().map_or_else(unsaid, Demand::Any)
         }
-        _ => foreign(),
+        kind if FOREIGN.contains(&kind) => Demand::Foreign(format!("Require {text}")),
+        // Another question to the directory, or the name that a configuration gave one.
+        _ => unsaid(),
     }
 }
 
@@ -77,6 +110,24 @@ mod tests {
         assert_eq!(
             some[2],
             Demand::Any(vec![city, Demand::Attribute("status".into(), "active".into())])
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_to_ask_no_directory_is_not_passed_over() {
+        for text in [
+            "ldap-search (&(employeeNumber=%{env:X})(a=b))",
+            "ldap-attribute employeeType",
+            "ldap-attribute",
+            "ldap-user",
+            "alias-of-a-group",
+        ] {
+            let read = read(&format!("Require {text}\n"));
+            assert_eq!(read, Demand::Any(vec![Demand::Unsaid(format!("Require {text}"))]));
+        }
+        assert_eq!(
+            read("Require ip 10\n"),
+            Demand::Any(vec![Demand::Foreign("Require ip 10".to_owned())])
         );
     }
 

@@ -187,7 +187,14 @@ fn account(plugin: &Plugin<'_>, realm: &mut Realm) {
 
 fn pam(plugin: &Plugin<'_>) -> Realm {
     let mut realm = Realm::new("pam", "pam");
-    realm.set("service", plugin.get("service").unwrap_or("login"));
+    let service = plugin.get("service").unwrap_or("login");
+    realm.set("service", service);
+    realm.remark(
+        "usherd.service runs no program itself: systemctl enable --now usher-pam.socket, then",
+    );
+    realm.remark("uncomment this. It asks for the service usher alone, unless systemctl edit");
+    realm.remark(format!("usher-pam@ names {service} too; see usher-pam(8)."));
+    realm.remark("helper = \"/run/usher/pam.sock\"");
     if let Some(pattern) = plugin.get("gecos") {
         realm.remark(format!("The pattern for the gecos field has no equal: {pattern}"));
     }
