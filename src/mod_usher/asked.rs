@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use usher_protocol::{Call, Identity, Password, Query, Reason, Refusal, Reply, Verdict};
+use usher_protocol::client::ClientError;
+use usher_protocol::{Call, Identity, MAX_RULES, Password, Query, Reason, Refusal, Reply, Verdict};
 
 use crate::connections::{Connections, now};
 
@@ -32,7 +33,12 @@ pub enum Answer {
 
 /// Why there is no answer. This is never a no.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CannotTell(pub String);
+pub struct CannotTell {
+    /// What is alike with requests that fail for the same reason, see [`crate::complaint`].
+    pub trouble: String,
+    /// For the error log.
+    pub why: String,
+}
 
 /// How a password did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +87,8 @@ pub struct Question<'a> {
     pub timeout: Duration,
     /// What it has asked before.
     pub asked: &'a mut Asked,
+    /// What the place requires besides, which is asked together with a password.
+    pub rules: &'a [String],
     /// The way to the daemon.
     pub connections: &'a Connections,
 }
@@ -91,7 +99,7 @@ impl Question<'_> {
         let known = self.facts().about.take();
         let about = match known {
             Some(about) => about,
-            None => self.ask(Call::Lookup(self.query(Vec::new()))).and_then(answer),
+            None => self.look_up(self.query(Vec::new())),
         };
         self.facts().about.insert(about).as_ref()
     }
@@ -115,7 +123,7 @@ impl Question<'_> {
             Some(Err(cannot_tell)) => return Err(cannot_tell.clone()),
             None => {}
         }
-        let told = self.ask(Call::Lookup(query)).and_then(answer);
+        let told = self.look_up(query);
         let facts = self.facts();
         let holds = matches!(told, Ok(Answer::Known(_)));
         match told {
@@ -146,13 +154,15 @@ impl Question<'_> {
     }
 
     fn log_in(&mut self, password: Password) -> Result<Login, CannotTell> {
-        let call = Call::Authenticate(self.query(Vec::new()), password);
-        match answer(self.ask(call)?)? {
+        let (answer, rules) = self.log_in_with_rules(password)?;
+        match answer {
             Answer::Known(identity) => {
                 let user = identity.user.clone();
                 // The request goes on under this name.
                 let whom = Whom { user: user.clone(), ..self.whom.clone() };
-                self.asked.facts(&whom).about = Some(Ok(Answer::Known(identity)));
+                let facts = self.asked.facts(&whom);
+                facts.about = Some(Ok(Answer::Known(identity)));
+                facts.rules.extend(rules);
                 Ok(Login::Granted(user))
             }
             // The daemon does not say which it is, the name or the password; httpd wants to know
@@ -168,6 +178,32 @@ impl Question<'_> {
         }
     }
 
+    /// How the password did, and what that says of the place's rules.
+    ///
+    /// They are asked along, so that one answer is enough for whoever fulfils them all. Of anybody
+    /// else it tells neither whether the realm would let them in without, nor which of several
+    /// does not hold, which only matters in `RequireAny` and `RequireNone`.
+    fn log_in_with_rules(
+        &mut self,
+        password: Password,
+    ) -> Result<(Answer, Vec<(String, bool)>), CannotTell> {
+        let rules = if self.rules.len() > MAX_RULES { &[] } else { self.rules };
+        let all = |hold: bool| rules.iter().map(|rule| (rule.clone(), hold)).collect();
+        if rules.is_empty() {
+            return Ok((self.authenticate(password)?, Vec::new()));
+        }
+        let verdict = self.ask(Call::Authenticate(self.query(rules.to_vec()), password.clone()))?;
+        match verdict.refusal().map(|refusal| refusal.reason) {
+            Some(Reason::Rule) => {
+                let answer = self.authenticate(password)?;
+                Ok((answer, if rules.len() == 1 { all(false) } else { Vec::new() }))
+            }
+            // A rule that the realm does not understand is not the login's fault.
+            Some(Reason::BadRequest) => Ok((self.authenticate(password)?, Vec::new())),
+            _ => Ok((self.answer(verdict)?, all(true))),
+        }
+    }
+
     fn facts(&mut self) -> &mut Facts {
         self.asked.facts(&self.whom)
     }
@@ -175,6 +211,16 @@ impl Question<'_> {
     fn query(&self, require: Vec<String>) -> Query {
         let Whom { realm, user, .. } = &self.whom;
         Query { realm: realm.clone(), user: user.clone(), client: self.client, require }
+    }
+
+    fn look_up(&mut self, query: Query) -> Result<Answer, CannotTell> {
+        let verdict = self.ask(Call::Lookup(query))?;
+        self.answer(verdict)
+    }
+
+    fn authenticate(&mut self, password: Password) -> Result<Answer, CannotTell> {
+        let verdict = self.ask(Call::Authenticate(self.query(Vec::new()), password))?;
+        self.answer(verdict)
     }
 
     /// Time-outs of one request never add up.
@@ -185,9 +231,34 @@ impl Question<'_> {
         self.asked.waited += now().saturating_duration_since(start);
         match reply {
             Ok(Reply::Verdict(verdict)) => Ok(verdict),
-            Ok(_) => Err(CannotTell("usherd's answer is not to the question".to_owned())),
-            Err(error) => Err(CannotTell(error.to_string())),
+            Ok(_) => {
+                let why = "usherd's answer is not to the question".to_owned();
+                Err(self.cannot_tell("answer", why))
+            }
+            Err(error) => Err(self.cannot_tell(kind(&error), error.to_string())),
         }
+    }
+
+    fn answer(&self, verdict: Verdict) -> Result<Answer, CannotTell> {
+        match verdict {
+            Verdict::Granted(identity) | Verdict::Found(identity) => Ok(Answer::Known(identity)),
+            Verdict::NotFound(_) => Ok(Answer::Unknown),
+            Verdict::Denied(refusal) => Ok(Answer::Refused(refusal)),
+            Verdict::Unavailable(refusal)
+            | Verdict::Forbidden(refusal)
+            | Verdict::Invalid(refusal) => {
+                let reason = refusal.reason.as_str();
+                let why = format!("usherd: {} ({reason})", refusal.message);
+                Err(self.cannot_tell(reason, why))
+            }
+        }
+    }
+
+    /// The same reason with another daemon or realm is another trouble.
+    fn cannot_tell(&self, reason: &str, why: String) -> CannotTell {
+        let Whom { socket, realm, .. } = &self.whom;
+        let realm = realm.as_deref().unwrap_or_default();
+        CannotTell { trouble: format!("{} {realm} {reason}", socket.display()), why }
     }
 }
 
@@ -226,14 +297,12 @@ impl Asked {
     }
 }
 
-fn answer(verdict: Verdict) -> Result<Answer, CannotTell> {
-    match verdict {
-        Verdict::Granted(identity) | Verdict::Found(identity) => Ok(Answer::Known(identity)),
-        Verdict::NotFound(_) => Ok(Answer::Unknown),
-        Verdict::Denied(refusal) => Ok(Answer::Refused(refusal)),
-        Verdict::Unavailable(refusal) | Verdict::Forbidden(refusal) | Verdict::Invalid(refusal) => {
-            Err(CannotTell(format!("usherd: {} ({})", refusal.message, refusal.reason.as_str())))
-        }
+fn kind(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Connect(..) => "connect",
+        ClientError::Deadline => "deadline",
+        ClientError::Closed | ClientError::Io(_) => "broken",
+        ClientError::Frame(_) => "frame",
     }
 }
 

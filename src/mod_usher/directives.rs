@@ -26,6 +26,8 @@ pub struct Settings {
     pub metadata: Option<bool>,
     /// `UsherMetadataOnError`
     pub on_error: Option<OnError>,
+    /// The rules that stand alone in their `Require` lines here.
+    pub rules: Vec<String>,
 }
 
 /// A text that httpd has compiled and works out for each request; it lives as long as the settings.
@@ -46,7 +48,9 @@ impl Settings {
     /// What holds in an inner place: what was said there, else what was said outside.
     #[must_use]
     pub fn within(&self, outer: &Self) -> Self {
+        let rules = if self.rules.is_empty() { &outer.rules } else { &self.rules };
         Self {
+            rules: rules.clone(),
             socket: self.socket.clone().or_else(|| outer.socket.clone()),
             realm: self.realm.or(outer.realm),
             timeout: self.timeout.or(outer.timeout),
@@ -152,6 +156,17 @@ mod tests {
             (Path::new("/outer"), Duration::from_secs(2))
         );
         assert_eq!((inner.metadata, inner.on_error), (Some(false), Some(OnError::Deny)));
+    }
+
+    #[test]
+    fn the_rules_of_an_inner_place_stand_for_those_outside_as_httpd_has_it() {
+        let with = |rules: &[&str]| Settings {
+            rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+            ..Settings::default()
+        };
+        let outer = with(&["a", "b"]);
+        assert_eq!(with(&["c"]).within(&outer).rules, ["c"]);
+        assert_eq!(with(&[]).within(&outer).rules, ["a", "b"]);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The metadata of an authenticated user, and what becomes of a request that has none.
 
+use std::borrow::Cow;
+
 use crate::asked::{Answer, CannotTell, Question};
 use crate::directives::OnError;
 
 /// What is to be done with a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// These names and values belong into its environment.
-    Told(Vec<(String, String)>),
+    Told(Vec<(&'a str, Cow<'a, str>)>),
     /// There is nothing to be told of its user.
     Missing(Missing),
 }
@@ -17,8 +19,8 @@ pub enum Outcome {
 pub struct Missing {
     /// The request is refused with this; none lets it go on.
     pub status: Option<Status>,
-    /// The daemon or the directory is at fault, and not this request.
-    pub outage: bool,
+    /// The trouble with the daemon or the directory, if they are at fault and not this request.
+    pub trouble: Option<String>,
     /// For the error log.
     pub text: String,
 }
@@ -33,12 +35,12 @@ pub enum Status {
 }
 
 /// Asks who the user is.
-pub fn metadata(question: &mut Question<'_>, on_error: OnError) -> Outcome {
+pub fn metadata<'a>(question: &'a mut Question<'_>, on_error: OnError) -> Outcome<'a> {
     let user = question.whom.user.clone();
     match question.about() {
         Ok(Answer::Known(identity)) => {
-            let told = |(name, value): &(String, String)| (name.clone(), harmless(value));
-            Outcome::Told(identity.metadata.iter().map(told).collect())
+            let metadata = identity.metadata.iter();
+            Outcome::Told(metadata.map(|(name, value)| (&**name, harmless(value))).collect())
         }
         Ok(Answer::Unknown) => refused(&user, "the directory has no such user", on_error),
         Ok(Answer::Refused(refusal)) => refused(&user, &refusal.message, on_error),
@@ -47,14 +49,16 @@ pub fn metadata(question: &mut Question<'_>, on_error: OnError) -> Outcome {
 }
 
 /// What becomes of a request for which nobody could be asked.
-pub fn unavailable(user: &str, CannotTell(why): &CannotTell, on_error: OnError) -> Outcome {
+#[must_use]
+pub fn unavailable(user: &str, why: &CannotTell, on_error: OnError) -> Outcome<'static> {
     let status = (on_error == OnError::Deny).then_some(Status::ServiceUnavailable);
-    Outcome::Missing(Missing { status, outage: true, text: told(user, why) })
+    let trouble = Some(why.trouble.clone());
+    Outcome::Missing(Missing { status, trouble, text: told(user, &why.why) })
 }
 
-fn refused(user: &str, why: &str, on_error: OnError) -> Outcome {
+fn refused(user: &str, why: &str, on_error: OnError) -> Outcome<'static> {
     let status = (on_error == OnError::Deny).then_some(Status::Forbidden);
-    Outcome::Missing(Missing { status, outage: false, text: told(user, why) })
+    Outcome::Missing(Missing { status, trouble: None, text: told(user, why) })
 }
 
 fn told(user: &str, why: &str) -> String {
@@ -62,8 +66,11 @@ fn told(user: &str, why: &str) -> String {
 }
 
 /// The daemon lets no control character out either; but here is where one would do harm.
-fn harmless(value: &str) -> String {
-    value.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+fn harmless(value: &str) -> Cow<'_, str> {
+    if value.chars().any(char::is_control) {
+        return value.replace(char::is_control, " ").into();
+    }
+    value.into()
 }
 
 #[cfg(test)]
@@ -77,7 +84,7 @@ mod tests {
     use crate::connections::Connections;
     use crate::fake::{Fake, identity, refusal};
 
-    fn outcome(verdict: Verdict, on_error: OnError) -> Outcome {
+    fn outcome(verdict: Verdict, on_error: OnError, judge: impl FnOnce(Outcome<'_>)) {
         let fake = Fake::start(move |_| verdict.clone());
         let user = "alice".to_owned();
         let mut question = Question {
@@ -85,24 +92,27 @@ mod tests {
             client: None,
             timeout: Duration::from_secs(10),
             asked: &mut Asked::default(),
+            rules: &[],
             connections: &Connections::new(),
         };
-        metadata(&mut question, on_error)
+        judge(metadata(&mut question, on_error));
     }
 
     fn missing(verdict: Verdict, on_error: OnError) -> (Option<Status>, bool) {
-        match outcome(verdict, on_error) {
-            Outcome::Missing(missing) => (missing.status, missing.outage),
+        let mut seen = None;
+        outcome(verdict, on_error, |outcome| match outcome {
+            Outcome::Missing(missing) => seen = Some((missing.status, missing.trouble.is_some())),
             Outcome::Told(told) => panic!("told: {told:?}"),
-        }
+        });
+        seen.unwrap()
     }
 
     #[test]
     fn what_is_told_cannot_break_a_header() {
         let mut identity = identity("alice");
         identity.metadata = vec![("A".to_owned(), "b\r\nX-Admin: 1\0ö".to_owned())];
-        let expected = Outcome::Told(vec![("A".to_owned(), "b  X-Admin: 1 ö".to_owned())]);
-        assert_eq!(outcome(Verdict::Found(identity), OnError::Pass), expected);
+        let expected = Outcome::Told(vec![("A", "b  X-Admin: 1 ö".into())]);
+        outcome(Verdict::Found(identity), OnError::Pass, |it| assert_eq!(it, expected));
     }
 
     #[test]

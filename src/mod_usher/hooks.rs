@@ -17,9 +17,10 @@ use crate::fixup::{self, Missing, Outcome};
 use crate::guard::caught;
 use crate::provider;
 use crate::require::Requirement;
-use crate::sys::{self, apr_pool_t, cmd_parms, copy, keep, request_rec, text};
+use crate::sys::{self, Request, apr_pool_t, cmd_parms, copy, keep, request_rec, text};
 
 /// What httpd looks for in the file; it writes the module's index into it.
+// SAFETY: no other symbol of this name is in the process: httpd loads a module under a name once.
 #[unsafe(no_mangle)]
 pub(crate) static mut usher_module: sys::module = sys::module {
     version: sys::MODULE_MAGIC_NUMBER_MAJOR,
@@ -100,34 +101,52 @@ const fn requirement<const NUMBER: usize>() -> sys::authz_provider {
 }
 
 unsafe extern "C" fn register_hooks(pool: *mut apr_pool_t) {
+    caught((), || {
+        // SAFETY: httpd calls this with its pool when it has loaded the module.
+        unsafe {
+            hook();
+            provide(pool);
+        }
+    });
+}
+
+/// # Safety
+/// httpd is loading the module.
+unsafe fn hook() {
     let (none, later) = (ptr::null(), LATER.0.as_ptr());
-    // SAFETY: httpd calls this when it has loaded the module; functions and lists are constants.
+    // SAFETY: by the contract; functions and lists are constants.
     unsafe {
         let (first, kind) = (sys::APR_HOOK_REALLY_FIRST, sys::AP_AUTH_INTERNAL_PER_CONF);
         sys::ap_hook_check_access_ex(watch_access, none, none, first, kind);
         sys::ap_hook_check_authn(watch_authentication, none, none, first, kind);
         sys::ap_hook_check_authz(watch_authorization, none, none, first, kind);
         sys::ap_hook_fixups(fixups, none, later, sys::APR_HOOK_FIRST);
+        sys::ap_hook_handler(watch_login, none, none, first);
         sys::ap_hook_child_init(child_init, none, none, sys::APR_HOOK_MIDDLE);
     }
+}
+
+/// # Safety
+/// httpd is loading the module, with this pool.
+unsafe fn provide(pool: *mut apr_pool_t) {
     let authn = (c"authn", c"usher", (&raw const AUTHN.0).cast());
     let authz = REQUIREMENTS.iter().zip(&AUTHZ.0);
     let authz = authz.map(|(name, provider)| (c"authz", *name, ptr::from_ref(provider).cast()));
     for (group, name, provider) in [authn].into_iter().chain(authz) {
         let (group, name, version) = (group.as_ptr(), name.as_ptr(), c"0".as_ptr());
         let kind = sys::AP_AUTH_INTERNAL_PER_CONF;
-        // SAFETY: as above; each provider is what its group expects.
+        // SAFETY: by the contract; each provider is what its group expects.
         unsafe { sys::ap_register_auth_provider(pool, group, name, version, provider, kind) };
     }
 }
 
 /// In each process that serves requests, before its threads start.
 unsafe extern "C" fn child_init(pool: *mut apr_pool_t, _server: *mut sys::server_rec) {
+    let nothing = sys::apr_pool_cleanup_null;
     // SAFETY: the pool lives until the process ends in order; the functions are constants.
-    unsafe {
-        let nothing = sys::apr_pool_cleanup_null;
+    caught((), || unsafe {
         sys::apr_pool_cleanup_register(pool, ptr::null(), close_connections, nothing);
-    }
+    });
 }
 
 unsafe extern "C" fn close_connections(_: *mut c_void) -> sys::Status {
@@ -199,7 +218,8 @@ unsafe fn compile(
     let expression = unsafe {
         let flags = sys::AP_EXPR_FLAG_STRING_RESULT;
         let index = usher_module.module_index;
-        sys::ap_expr_parse_cmd_mi(parms, value, flags, &raw mut wrong, ptr::null(), index)
+        let own = ptr::null_mut();
+        sys::ap_expr_parse_cmd_mi(parms, value, flags, &raw mut wrong, own, index)
     };
     if wrong.is_null() {
         settings.realm = Some(Expression(expression.cast()));
@@ -218,15 +238,39 @@ unsafe extern "C" fn parse_require_line<const NUMBER: usize>(
         // SAFETY: httpd passes a text.
         let line = unsafe { CStr::from_ptr(line) }.to_string_lossy();
         let requirement = Requirement::parse(&provider.unwrap_or_default(), &line);
-        // SAFETY: httpd passes its pool and a place for the outcome.
+        // SAFETY: httpd passes its description of the line, with its pool, and a place for the
+        // outcome.
         unsafe {
             match requirement {
-                Ok(requirement) => *parsed = keep((*parms).pool, requirement).cast(),
+                Ok(requirement) => {
+                    remember(parms, &requirement);
+                    *parsed = keep((*parms).pool, requirement).cast();
+                }
                 Err(what) => return copy((*parms).pool, &what),
             }
         }
         ptr::null()
     })
+}
+
+/// What can be asked with a password is known where passwords are asked.
+///
+/// # Safety
+/// What httpd passes with a `Require` line.
+unsafe fn remember(parms: *mut cmd_parms, requirement: &Requirement) {
+    let Some(rule) = requirement.only_rule() else {
+        return;
+    };
+    // SAFETY: by the contract; the settings of a section are from `create_settings`, which httpd
+    // calls here if no directive of ours came before.
+    unsafe {
+        let (server, context, pool) = ((*parms).server, (*parms).context, (*parms).pool);
+        let module = &raw mut usher_module;
+        let settings = sys::ap_set_config_vectors(server, context, ptr::null(), module, pool);
+        if let Some(settings) = settings.cast::<Settings>().as_mut() {
+            settings.rules.push(rule.to_owned());
+        }
+    }
 }
 
 unsafe extern "C" fn check_password(
@@ -235,9 +279,9 @@ unsafe extern "C" fn check_password(
     password: *const c_char,
 ) -> c_int {
     caught(sys::AUTH_GENERAL_ERROR, || {
-        // SAFETY: httpd passes its request and two texts.
-        let (request, user, password) =
-            unsafe { (Request(r), CStr::from_ptr(user), CStr::from_ptr(password)) };
+        // SAFETY: httpd passes two texts.
+        let (user, password) = unsafe { (CStr::from_ptr(user), CStr::from_ptr(password)) };
+        let request = Request(r);
         let user = user.to_string_lossy().into_owned();
         let password = Password::new(password.to_bytes().to_vec());
         match request.question(&user).and_then(|mut question| question.password(password)) {
@@ -250,8 +294,8 @@ unsafe extern "C" fn check_password(
                 sys::AUTH_DENIED
             }
             Ok(Login::NoSuchUser) => sys::AUTH_USER_NOT_FOUND,
-            Err(CannotTell(why)) => {
-                request.cannot_tell(&format!("cannot authenticate {user}: {why}"));
+            Err(CannotTell { trouble, why }) => {
+                request.cannot_tell(&trouble, &format!("cannot authenticate {user}: {why}"));
                 sys::AUTH_GENERAL_ERROR
             }
         }
@@ -276,8 +320,8 @@ unsafe extern "C" fn check_authorization(
         match question.and_then(|mut question| provider::satisfied(&mut question, requirement)) {
             Ok(true) => sys::AUTHZ_GRANTED,
             Ok(false) => sys::AUTHZ_DENIED,
-            Err(CannotTell(why)) => {
-                request.cannot_tell(&format!("cannot authorize {user}: {why}"));
+            Err(CannotTell { trouble, why }) => {
+                request.cannot_tell(&trouble, &format!("cannot authorize {user}: {why}"));
                 sys::AUTHZ_GENERAL_ERROR
             }
         }
@@ -286,8 +330,7 @@ unsafe extern "C" fn check_authorization(
 
 /// Whom httpd knows already is judged here.
 unsafe extern "C" fn watch_access(r: *mut request_rec) -> c_int {
-    // SAFETY: httpd passes its request.
-    if unsafe { (*r).user.is_null() } {
+    if !Request(r).has_user() {
         return sys::DECLINED;
     }
     watch(r, sys::ap_run_access_checker_ex)
@@ -301,11 +344,23 @@ unsafe extern "C" fn watch_authorization(r: *mut request_rec) -> c_int {
     watch(r, sys::ap_run_auth_checker)
 }
 
+/// The handler of mod_auth_form checks passwords where others write pages.
+unsafe extern "C" fn watch_login(r: *mut request_rec) -> c_int {
+    if Request(r).handler() != Some(c"form-login-handler") {
+        return sys::DECLINED;
+    }
+    watch(r, sys::ap_run_handler)
+}
+
 /// httpd makes 500, a fault of its own, of a provider that cannot tell; this has it say 503.
 ///
 /// It comes before everybody else in its phase, runs the phase itself, in which it then has
 /// nothing to say, and looks at what comes of it.
-fn watch(r: *mut request_rec, phase: unsafe extern "C" fn(*mut request_rec) -> c_int) -> c_int {
+///
+/// A phase from which `DECLINED` comes is run by httpd once more. Authentication and authorization
+/// are none: mod_authn_core and mod_authz_core come last there and always decide. Nor is a login by
+/// its handler. Access is one only if somebody wants a user to be found though one is known.
+fn watch(r: *mut request_rec, phase: sys::Phase) -> c_int {
     caught(sys::HTTP_INTERNAL_SERVER_ERROR, || {
         let request = Request(r);
         if !request.asked().watch(r.addr()) {
@@ -334,9 +389,10 @@ unsafe extern "C" fn fixups(r: *mut request_rec) -> c_int {
             return sys::DECLINED;
         };
         let on_error = settings.on_error.unwrap_or_default();
-        let outcome = match request.question(&user) {
-            Ok(mut question) => fixup::metadata(&mut question, on_error),
-            Err(cannot_tell) => fixup::unavailable(&user, &cannot_tell, on_error),
+        let mut question = request.question(&user);
+        let outcome = match &mut question {
+            Ok(question) => fixup::metadata(question, on_error),
+            Err(cannot_tell) => fixup::unavailable(&user, cannot_tell, on_error),
         };
         match outcome {
             Outcome::Told(metadata) => {
@@ -347,9 +403,6 @@ unsafe extern "C" fn fixups(r: *mut request_rec) -> c_int {
         }
     })
 }
-
-/// httpd's request, for the time of a call; made only of what httpd passes.
-struct Request(*mut request_rec);
 
 impl Request {
     /// What holds where the request is going.
@@ -362,25 +415,6 @@ impl Request {
         }
     }
 
-    /// Whom httpd or another module found it to be. No directory has a name that is not UTF-8.
-    fn user(&self) -> Option<String> {
-        // SAFETY: a text, or null.
-        unsafe { text((*self.0).user) }
-    }
-
-    fn set_user(&self, name: &str) {
-        // SAFETY: the copy lives as long as the request.
-        unsafe { (*self.0).user = copy((*self.0).pool, name) }
-    }
-
-    fn set_environment(&self, name: &str, value: &str) {
-        // SAFETY: the copies live as long as the request, and so does the table.
-        unsafe {
-            let (pool, table) = ((*self.0).pool, (*self.0).subprocess_env);
-            sys::apr_table_setn(table, copy(pool, name), copy(pool, value));
-        }
-    }
-
     /// A question about this user, as the request's place has it.
     fn question(&self, user: &str) -> Result<Question<'_>, CannotTell> {
         let nothing_said = Settings::default();
@@ -390,13 +424,12 @@ impl Request {
             realm: self.realm(settings.realm)?,
             user: user.to_owned(),
         };
-        // SAFETY: a text, or null.
-        let address = unsafe { text((*self.0).useragent_ip) };
         Ok(Question {
             whom,
-            client: address.and_then(|address| address.parse().ok()),
+            client: self.address().and_then(|address| address.parse().ok()),
             timeout: settings.timeout(),
             asked: self.asked(),
+            rules: self.settings().map_or(&[], |settings| &settings.rules),
             connections: &CONNECTIONS,
         })
     }
@@ -413,7 +446,10 @@ impl Request {
             (text(value), text(wrong))
         };
         match wrong {
-            Some(wrong) => Err(CannotTell(format!("UsherRealm: {wrong}"))),
+            Some(wrong) => {
+                let trouble = "UsherRealm".to_owned();
+                Err(CannotTell { trouble, why: format!("UsherRealm: {wrong}") })
+            }
             None => Ok(value.filter(|realm| !realm.is_empty())),
         }
     }
@@ -427,7 +463,7 @@ impl Request {
         // SAFETY: a first request lives longer than those that it brings about, and so do its pool
         // and its vector, in which the module's place is empty or holds what is put there here.
         unsafe {
-            let first = self.lineage().last().unwrap_or(self.0);
+            let Self(first) = self.lineage().last().unwrap_or(Self(self.0));
             let vector = (*first).request_config;
             let known = sys::ap_get_module_config(vector, module).cast::<Asked>();
             if let Some(asked) = known.as_mut() {
@@ -439,29 +475,18 @@ impl Request {
         }
     }
 
-    /// This request, the one that it comes from, and so on to the first.
-    fn lineage(&self) -> impl Iterator<Item = *mut request_rec> {
-        let from = |request: &*mut request_rec| {
-            // SAFETY: each is alive, since those that it brought about are.
-            let (prev, main) = unsafe { ((**request).prev, (**request).main) };
-            Some(if prev.is_null() { main } else { prev }).filter(|parent| !parent.is_null())
-        };
-        std::iter::successors(Some(self.0), from)
-    }
-
     /// Whether this is an error document for somebody who perhaps did not prove who they are: httpd
     /// lends it the name that was claimed. What is missing is only noticed of who was let in.
     fn is_unproven(&self) -> bool {
-        // SAFETY: see `lineage`.
-        let mut statuses = self.lineage().map(|request| unsafe { (*request).status });
+        let mut statuses = self.lineage().map(|request| request.status());
         statuses.any(|status| status >= sys::HTTP_BAD_REQUEST && status != sys::HTTP_NOT_FOUND)
     }
 
     fn go_on_without(&self, missing: &Missing) -> c_int {
-        match missing.status {
-            _ if missing.outage => self.complain(&missing.text),
-            Some(_) => self.log(sys::APLOG_ERR, &missing.text),
-            None => self.log(sys::APLOG_INFO, &missing.text),
+        match (&missing.trouble, missing.status) {
+            (Some(trouble), _) => self.complain(trouble, &missing.text),
+            (None, Some(_)) => self.log(sys::APLOG_ERR, &missing.text),
+            (None, None) => self.log(sys::APLOG_INFO, &missing.text),
         }
         match missing.status {
             None => sys::OK,
@@ -471,14 +496,14 @@ impl Request {
     }
 
     /// For those who judge users, see [`watch`].
-    fn cannot_tell(&self, what: &str) {
+    fn cannot_tell(&self, trouble: &str, what: &str) {
         self.asked().cannot_tell();
-        self.complain(what);
+        self.complain(trouble, what);
     }
 
     /// An outage is told seldom.
-    fn complain(&self, what: &str) {
-        if let Some(line) = COMPLAINTS.line(what, now()) {
+    fn complain(&self, trouble: &str, what: &str) {
+        if let Some(line) = COMPLAINTS.line(trouble, what, now()) {
             self.log(sys::APLOG_ERR, &line);
         }
     }

@@ -58,6 +58,7 @@ mod tests {
             client: None,
             timeout: Duration::from_secs(10),
             asked: &mut Asked::default(),
+            rules: &[],
             connections: &Connections::new(),
         };
         satisfied(&mut question, &Requirement::parse(provider, line).unwrap())

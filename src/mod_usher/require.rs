@@ -21,6 +21,15 @@ impl Requirement {
     pub fn parse(provider: &str, line: &str) -> Result<Self, String> {
         tests(provider, line).map(Self).map_err(|what| format!("Require {provider}: {what}"))
     }
+
+    /// The rule, if nothing else will do.
+    #[must_use]
+    pub fn only_rule(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Test::Rule(rule)] => Some(rule),
+            _ => None,
+        }
+    }
 }
 
 fn tests(provider: &str, line: &str) -> Result<Vec<Test>, String> {
@@ -126,6 +135,17 @@ mod tests {
         );
         let filter = Test::Rule("filter=(|(a=b)(c=d))".to_owned());
         assert_eq!(parsed("usher-rule", "filter=(|(a=b)(c=d))"), [filter]);
+    }
+
+    #[test]
+    fn only_what_nothing_else_stands_for_can_be_asked_with_a_password() {
+        let only = |provider, line| {
+            Requirement::parse(provider, line).unwrap().only_rule().map(str::to_owned)
+        };
+        assert_eq!(only("usher-attribute", "a=b|c").as_deref(), Some("attribute:a=b|c"));
+        assert_eq!(only("usher-attribute", "a=b a=c"), None);
+        assert_eq!(only("usher-rule", "group=dev"), None);
+        assert_eq!(only("usher-group", "dev"), None);
     }
 
     #[test]

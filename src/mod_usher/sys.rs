@@ -16,6 +16,7 @@ pub(crate) enum apr_pool_t {}
 pub(crate) enum apr_table_t {}
 pub(crate) enum ap_conf_vector_t {}
 pub(crate) enum ap_expr_info_t {}
+pub(crate) enum ap_expr_lookup_fn_t {}
 pub(crate) enum server_rec {}
 
 /// httpd's `apr_status_t`.
@@ -33,7 +34,9 @@ pub(crate) struct request_rec {
     pub(crate) status: c_int,
     method_number_to_err_headers_out: [u64; 18],
     pub(crate) subprocess_env: *mut apr_table_t,
-    notes_to_vlist_validator: [u64; 6],
+    notes_and_content_type: [u64; 2],
+    pub(crate) handler: *const c_char,
+    content_encoding_to_vlist_validator: [u64; 3],
     pub(crate) user: *mut c_char,
     ap_auth_type_to_eos_sent: [u64; 8],
     pub(crate) per_dir_config: *mut ap_conf_vector_t,
@@ -47,9 +50,10 @@ pub(crate) struct cmd_parms {
     info_to_directive: [u64; 8],
     pub(crate) pool: *mut apr_pool_t,
     temp_pool: *mut apr_pool_t,
-    server: *mut server_rec,
+    pub(crate) server: *mut server_rec,
     path: *mut c_char,
     pub(crate) cmd: *const command_rec,
+    pub(crate) context: *mut ap_conf_vector_t,
 }
 
 /// Its function is a union in C; every directive here takes one argument.
@@ -134,8 +138,10 @@ pub(crate) const APLOG_ERR: c_int = 3;
 pub(crate) const APLOG_INFO: c_int = 6;
 
 /// What runs in a phase of a request.
-type Phase = unsafe extern "C" fn(*mut request_rec) -> c_int;
+pub(crate) type Phase = unsafe extern "C" fn(*mut request_rec) -> c_int;
 
+// SAFETY: these are the headers' declarations in Rust; `tests/headers.rs` has the C compiler compare
+// them. The wrappers below and `hooks` say why each call is sound.
 unsafe extern "C" {
     pub(crate) fn ap_hook_check_access_ex(
         function: Phase,
@@ -161,6 +167,13 @@ unsafe extern "C" {
     pub(crate) fn ap_run_access_checker_ex(r: *mut request_rec) -> c_int;
     pub(crate) fn ap_run_check_user_id(r: *mut request_rec) -> c_int;
     pub(crate) fn ap_run_auth_checker(r: *mut request_rec) -> c_int;
+    pub(crate) fn ap_run_handler(r: *mut request_rec) -> c_int;
+    pub(crate) fn ap_hook_handler(
+        function: Phase,
+        before_it: *const *const c_char,
+        after_it: *const *const c_char,
+        order: c_int,
+    );
     pub(crate) fn ap_hook_fixups(
         function: Phase,
         before_it: *const *const c_char,
@@ -190,14 +203,21 @@ unsafe extern "C" {
         of: *const module,
         value: *mut c_void,
     );
+    pub(crate) fn ap_set_config_vectors(
+        server: *mut server_rec,
+        vector: *mut ap_conf_vector_t,
+        section: *const c_char,
+        of: *mut module,
+        pool: *mut apr_pool_t,
+    ) -> *mut c_void;
     pub(crate) fn ap_expr_parse_cmd_mi(
         parms: *const cmd_parms,
         text: *const c_char,
         flags: c_uint,
         error: *mut *const c_char,
-        lookup: *const c_void,
+        lookup: *mut ap_expr_lookup_fn_t,
         module_index: c_int,
-    ) -> *const ap_expr_info_t;
+    ) -> *mut ap_expr_info_t;
     pub(crate) fn ap_expr_str_exec(
         r: *mut request_rec,
         expression: *const ap_expr_info_t,
@@ -265,18 +285,80 @@ pub(crate) unsafe fn text(text: *const c_char) -> Option<String> {
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
+/// httpd's request, for the time of a call; made only of what httpd passes.
+pub(crate) struct Request(pub(crate) *mut request_rec);
+
+impl Request {
+    /// Whom httpd or another module found it to be. No directory has a name that is not UTF-8.
+    pub(crate) fn user(&self) -> Option<String> {
+        // SAFETY: a text, or null.
+        unsafe { text((*self.0).user) }
+    }
+
+    pub(crate) fn set_user(&self, name: &str) {
+        // SAFETY: the copy lives as long as the request.
+        unsafe { (*self.0).user = copy((*self.0).pool, name) }
+    }
+
+    pub(crate) fn set_environment(&self, name: &str, value: &str) {
+        // SAFETY: the copies live as long as the request, and so does the table.
+        unsafe {
+            let (pool, table) = ((*self.0).pool, (*self.0).subprocess_env);
+            apr_table_setn(table, copy(pool, name), copy(pool, value));
+        }
+    }
+
+    pub(crate) fn has_user(&self) -> bool {
+        // SAFETY: a field of httpd's request.
+        unsafe { !(*self.0).user.is_null() }
+    }
+
+    /// Whence it comes.
+    pub(crate) fn address(&self) -> Option<String> {
+        // SAFETY: a text, or null.
+        unsafe { text((*self.0).useragent_ip) }
+    }
+
+    /// Who is to write the page.
+    pub(crate) fn handler(&self) -> Option<&CStr> {
+        // SAFETY: a text that nobody changes in this call, or null.
+        unsafe {
+            let handler = (*self.0).handler;
+            (!handler.is_null()).then(|| CStr::from_ptr(handler))
+        }
+    }
+
+    pub(crate) fn status(&self) -> c_int {
+        // SAFETY: a field of httpd's request.
+        unsafe { (*self.0).status }
+    }
+
+    /// This request, the one that it comes from, and so on to the first.
+    pub(crate) fn lineage(&self) -> impl Iterator<Item = Self> {
+        let from = |Self(request): &Self| {
+            // SAFETY: each is alive, since those that it brought about are.
+            let (prev, main) = unsafe { ((**request).prev, (**request).main) };
+            Some(if prev.is_null() { main } else { prev }).filter(|it| !it.is_null()).map(Self)
+        };
+        std::iter::successors(Some(Self(self.0)), from)
+    }
+}
+
 const _: () = {
     assert!(offset_of!(request_rec, pool) == 0);
     assert!(offset_of!(request_rec, prev) == 32);
     assert!(offset_of!(request_rec, main) == 40);
     assert!(offset_of!(request_rec, status) == 104);
     assert!(offset_of!(request_rec, subprocess_env) == 256);
+    assert!(offset_of!(request_rec, handler) == 280);
     assert!(offset_of!(request_rec, user) == 312);
     assert!(offset_of!(request_rec, per_dir_config) == 384);
     assert!(offset_of!(request_rec, request_config) == 392);
     assert!(offset_of!(request_rec, useragent_ip) == 688);
     assert!(offset_of!(cmd_parms, pool) == 64);
+    assert!(offset_of!(cmd_parms, server) == 80);
     assert!(offset_of!(cmd_parms, cmd) == 96);
+    assert!(offset_of!(cmd_parms, context) == 104);
     assert!(offset_of!(command_rec, name) == 0);
     assert!(offset_of!(command_rec, func) == 8);
     assert!(offset_of!(command_rec, cmd_data) == 16);

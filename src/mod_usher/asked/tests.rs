@@ -4,7 +4,8 @@ use crate::fake::{Fake, found, identity, lookup, refusal};
 fn question<'a>(fake: &Fake, connections: &'a Connections, asked: &'a mut Asked) -> Question<'a> {
     let user = "alice".to_owned();
     let whom = Whom { socket: fake.socket().to_path_buf(), realm: None, user };
-    Question { whom, client: None, timeout: Duration::from_secs(10), asked, connections }
+    let timeout = Duration::from_secs(10);
+    Question { whom, client: None, timeout, asked, rules: &[], connections }
 }
 
 /// Runs `test` with a question about alice to a daemon that answers so.
@@ -20,7 +21,7 @@ fn with(
 
 fn rules(call: &Call) -> &[String] {
     match call {
-        Call::Lookup(query) => &query.require,
+        Call::Lookup(query) | Call::Authenticate(query, _) => &query.require,
         other => panic!("not a lookup: {other:?}"),
     }
 }
@@ -43,7 +44,10 @@ fn what_could_not_be_told_is_not_asked_again_by_the_same_request() {
     let calls = with(
         |_| Verdict::Unavailable(refusal(Reason::NoHost)),
         |question| {
-            let cannot_tell = CannotTell("usherd: no_host (no_host)".to_owned());
+            let cannot_tell = CannotTell {
+                trouble: format!("{}  no_host", question.whom.socket.display()),
+                why: "usherd: no_host (no_host)".to_owned(),
+            };
             assert_eq!(question.about(), Err(&cannot_tell));
             assert_eq!(question.about(), Err(&cannot_tell));
             assert_eq!(question.holds("attribute:a=b"), Err(cannot_tell));
@@ -126,6 +130,90 @@ fn a_rule_asked_after_a_login_goes_to_the_realm_that_answered() {
     });
     let Call::Lookup(query) = &calls[1] else { panic!("{calls:?}") };
     assert_eq!(query.realm.as_deref(), Some("corp"));
+}
+
+/// A user who has the attribute `a`, and none that begins with `no`. The realm understands `no` not.
+fn answer_about_attributes(call: &Call) -> Verdict {
+    match (call, rules(call)) {
+        (_, rules) if rules.iter().any(|rule| rule == "no") => {
+            Verdict::Invalid(refusal(Reason::BadRequest))
+        }
+        (_, rules) if rules.iter().any(|rule| rule.starts_with("attribute:no")) => {
+            Verdict::Denied(refusal(Reason::Rule))
+        }
+        (Call::Authenticate(..), _) => Verdict::Granted(identity("alice")),
+        _ => found("alice"),
+    }
+}
+
+/// Logs in where these rules stand, and tells which hold; gives the rules of each question.
+fn logged_in(place: &[&str], held: &[bool]) -> Vec<Vec<String>> {
+    let place: Vec<String> = place.iter().map(|rule| (*rule).to_owned()).collect();
+    let fake = Fake::start(answer_about_attributes);
+    let (connections, mut asked) = (Connections::new(), Asked::default());
+    let mut question = question(&fake, &connections, &mut asked);
+    question.rules = &place;
+    let granted = Ok(Login::Granted("alice".to_owned()));
+    assert_eq!(question.password(Password::from("secret")), granted);
+    for (rule, held) in place.iter().zip(held) {
+        assert_eq!(question.holds(rule), Ok(*held), "{rule}");
+    }
+    assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
+    fake.calls().iter().map(|call| rules(call).to_vec()).collect()
+}
+
+#[test]
+fn a_login_tells_of_the_places_rules_too_if_they_hold() {
+    let place = ["attribute:a=1", "attribute:a=2"];
+    assert_eq!(logged_in(&place[..1], &[true]), [&place[..1]]);
+    assert_eq!(logged_in(&place, &[true, true]), [place]);
+}
+
+#[test]
+fn a_login_without_the_places_rules_is_still_one() {
+    let no = ["attribute:no=1"];
+    assert_eq!(logged_in(&no, &[false]), [&no[..], &[]]);
+    // Which of several holds is asked for each.
+    let place = ["attribute:a=1", "attribute:no=1"];
+    let each = [&place[..1], &place[1..]];
+    assert_eq!(logged_in(&place, &[true, false]), [&place[..], &[], each[0], each[1]]);
+    // What the realm does not understand concerns nobody until it is judged.
+    assert_eq!(logged_in(&["no"], &[]), [&["no"][..], &[]]);
+}
+
+#[test]
+fn no_login_is_asked_with_more_rules_than_a_question_can_hold() {
+    let place = vec!["attribute:a=1"; MAX_RULES + 1];
+    let calls = logged_in(&place, &[true]);
+    assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn what_a_realm_refuses_it_refuses_with_the_places_rules_and_without() {
+    let fake = Fake::start(|_| Verdict::Denied(refusal(Reason::Rule)));
+    let (connections, mut asked) = (Connections::new(), Asked::default());
+    let mut question = question(&fake, &connections, &mut asked);
+    let place = ["attribute:a=1".to_owned()];
+    question.rules = &place;
+    let denied = Ok(Login::Denied(refusal(Reason::Rule)));
+    assert_eq!(question.password(Password::from("secret")), denied);
+}
+
+#[test]
+fn the_same_trouble_with_another_daemon_or_realm_is_another() {
+    let trouble = |fake: &Fake, realm: Option<&str>| {
+        let (connections, mut asked) = (Connections::new(), Asked::default());
+        let mut question = question(fake, &connections, &mut asked);
+        question.whom.realm = realm.map(str::to_owned);
+        question.about().unwrap_err().trouble.clone()
+    };
+    let down = || Fake::start(|_| Verdict::Unavailable(refusal(Reason::NoHost)));
+    let (one, other) = (down(), down());
+    assert_eq!(trouble(&one, None), trouble(&one, None));
+    assert_ne!(trouble(&one, None), trouble(&other, None));
+    assert_ne!(trouble(&one, None), trouble(&one, Some("corp")));
+    let unknown = Fake::start(|_| Verdict::Invalid(refusal(Reason::UnknownRealm)));
+    assert!(trouble(&unknown, Some("corp")).ends_with(" corp unknown_realm"));
 }
 
 #[test]
