@@ -1,18 +1,46 @@
 //! `Require usher-group`, `usher-attribute` and `usher-rule`.
 
-use super::{Site, authenticated, looked_up};
+use super::{Site, authenticated, everywhere, looked_up};
 
-/// The status for alice (dev, staff) and for bob (ops), whom httpd itself authenticates.
-fn judged(requirements: &str) -> (u16, u16) {
-    let lines = "    AuthzSendForbiddenOnFailure On";
-    let site = Site::start("event", &looked_up(lines).replace("Require valid-user", requirements));
-    let status = |user: &str| site.httpd.get_as(user, "alice-secret", "/app").status;
-    (status("alice"), status("bob"))
+/// A place for each of these requirements: `/0`, `/1` and so on.
+fn places(of: impl Fn(&str) -> String, requirements: &[&str]) -> String {
+    let place = |(number, requirement): (usize, &&str)| {
+        let lines = format!("    AuthzSendForbiddenOnFailure On\n    {requirement}");
+        of(&lines).replace("/app", &format!("/{number}"))
+    };
+    requirements.iter().enumerate().map(place).collect()
+}
+
+/// Where httpd itself authenticates.
+fn by_httpd(lines: &str) -> String {
+    looked_up("").replace("    Require valid-user", lines)
+}
+
+fn status(site: &Site, user: &str, place: usize) -> u16 {
+    site.httpd.get_as(user, &format!("{user}-secret"), &format!("/{place}")).status
+}
+
+/// What becomes of alice (dev, staff) and of bob (ops), whoever authenticates.
+fn assert_judged(cases: &[(&str, (u16, u16))]) {
+    let requirements: Vec<&str> = cases.iter().map(|(requirement, _)| *requirement).collect();
+    everywhere(&places(authenticated, &requirements), |site| {
+        for (place, (requirement, expected)) in cases.iter().enumerate() {
+            let statuses = (status(&site, "alice", place), status(&site, "bob", place));
+            assert_eq!(statuses, *expected, "{requirement}");
+        }
+    });
+    everywhere(&places(by_httpd, &requirements), |site| {
+        for (place, (requirement, expected)) in cases.iter().enumerate() {
+            let status =
+                |user| site.httpd.get_as(user, "alice-secret", &format!("/{place}")).status;
+            assert_eq!((status("alice"), status("bob")), *expected, "{requirement}");
+        }
+    });
 }
 
 #[test]
-fn groups_attributes_and_rules_let_in_whom_they_name() {
-    for (requirement, expected) in [
+fn groups_attributes_and_rules_let_in_whom_they_name_under_every_mpm() {
+    assert_judged(&[
         ("Require usher-group dev", (200, 403)),
         ("Require usher-group ops DEV", (200, 200)),
         ("Require usher-group \"de\" developers", (403, 403)),
@@ -20,57 +48,153 @@ fn groups_attributes_and_rules_let_in_whom_they_name() {
         ("Require usher-attribute employeeType=temp employeeType=staff|x", (200, 403)),
         ("Require usher-rule group=ops|admins", (403, 200)),
         ("Require usher-rule attribute:employeeType=staff group=ops", (200, 200)),
-    ] {
-        assert_eq!(judged(requirement), expected, "{requirement}");
-    }
+    ]);
+}
+
+const DEV_AND_STAFF: &str = "<RequireAll>\nRequire usher-group dev\n\
+                             Require usher-attribute employeeType=staff\n</RequireAll>";
+const STAFF_TWICE: &str = "<RequireAll>\nRequire usher-attribute employeeType=staff\n\
+                           Require usher-rule attribute:employeeType=staff|x\n</RequireAll>";
+const OPS_OR_STAFF: &str = "<RequireAny>\nRequire usher-group ops\n\
+                            Require usher-attribute employeeType=staff\n</RequireAny>";
+const TEMP_OR_DEV: &str = "<RequireAny>\nRequire usher-attribute employeeType=temp\n\
+                           Require usher-group dev\n</RequireAny>";
+const TEMP_OR_STAFF: &str = "<RequireAny>\nRequire usher-attribute employeeType=temp\n\
+                             Require usher-attribute employeeType=staff\n</RequireAny>";
+const NOT_OPS: &str = "<RequireAll>\nRequire valid-user\n<RequireNone>\n\
+                       Require usher-group ops\n</RequireNone>\n</RequireAll>";
+const NOT_DEV: &str =
+    "<RequireAll>\nRequire valid-user\nRequire not usher-group dev\n</RequireAll>";
+const NOT_TEMP: &str = "<RequireAll>\nRequire valid-user\n\
+                        Require not usher-attribute employeeType=temp\n</RequireAll>";
+const NOT_STAFF: &str = "<RequireAll>\nRequire valid-user\n\
+                         Require not usher-attribute employeeType=staff\n</RequireAll>";
+const DEV_AND_OPS: &str = "<RequireAll>\nRequire usher-group dev\nRequire usher-group ops\n\
+                           </RequireAll>";
+const OPS_OR_DEV: &str = "<RequireAny>\nRequire usher-group ops\nRequire usher-rule group=dev\n\
+                          </RequireAny>";
+
+#[test]
+fn they_are_composed_as_any_other_requirement_under_every_mpm() {
+    assert_judged(&[
+        (DEV_AND_STAFF, (200, 403)),
+        (STAFF_TWICE, (200, 403)),
+        (DEV_AND_OPS, (403, 403)),
+        (OPS_OR_STAFF, (200, 200)),
+        (OPS_OR_DEV, (200, 200)),
+        (TEMP_OR_DEV, (200, 403)),
+        (TEMP_OR_STAFF, (200, 403)),
+        (NOT_OPS, (200, 403)),
+        (NOT_DEV, (403, 200)),
+        (NOT_TEMP, (200, 200)),
+        (NOT_STAFF, (403, 200)),
+    ]);
+}
+
+/// The status for alice and how many questions it takes.
+fn assert_questions(of: impl Fn(&str) -> String, cases: &[(&str, u16, u64)]) {
+    let requirements: Vec<&str> = cases.iter().map(|(requirement, ..)| *requirement).collect();
+    everywhere(&places(of, &requirements), |site| {
+        let questions = || {
+            let (judged, found, not_found) = site.questions();
+            judged + found + not_found
+        };
+        for (place, (requirement, expected, most)) in cases.iter().enumerate() {
+            let before = questions();
+            assert_eq!(status(&site, "alice", place), *expected, "{requirement}");
+            assert_eq!(questions() - before, *most, "{requirement}");
+        }
+    });
 }
 
 #[test]
-fn they_are_composed_as_any_other_requirement() {
-    let within = |kind: &str, lines: &str| format!("<{kind}>\n{lines}\n</{kind}>");
-    let (dev, staff) = ("Require usher-group dev", "Require usher-attribute employeeType=staff");
-    let (ops, anybody) = ("Require usher-group ops", "Require valid-user");
-    for (requirement, expected) in [
-        (within("RequireAll", &format!("{dev}\n{staff}")), (200, 403)),
-        (within("RequireAll", &format!("{dev}\n{ops}")), (403, 403)),
-        (within("RequireAny", &format!("{ops}\n{staff}")), (200, 200)),
-        (within("RequireAll", &format!("{anybody}\n{}", within("RequireNone", ops))), (200, 403)),
-        (within("RequireAll", &format!("{anybody}\nRequire not usher-group dev")), (403, 200)),
-    ] {
-        assert_eq!(judged(&requirement), expected, "{requirement}");
-    }
+fn a_login_is_judged_by_its_own_answer_under_every_mpm() {
+    let staff = "Require usher-attribute employeeType=staff";
+    let temp = "Require usher-rule attribute:employeeType=temp";
+    assert_questions(
+        authenticated,
+        &[
+            // Groups are in the answer, however they are composed.
+            ("Require usher-group dev", 200, 1),
+            ("Require usher-group ops", 403, 1),
+            (DEV_AND_OPS, 403, 1),
+            (OPS_OR_DEV, 200, 1),
+            (NOT_OPS, 200, 1),
+            (NOT_DEV, 403, 1),
+            // Attributes are asked together with the password.
+            (staff, 200, 1),
+            (DEV_AND_STAFF, 200, 1),
+            (STAFF_TWICE, 200, 1),
+            (OPS_OR_STAFF, 200, 1),
+            (NOT_STAFF, 403, 1),
+            // Of who has not all of them, the login is asked alone; one that fails is known by that.
+            (temp, 403, 2),
+            (TEMP_OR_DEV, 200, 2),
+            (NOT_TEMP, 200, 2),
+            // And each of several.
+            (TEMP_OR_STAFF, 200, 4),
+        ],
+    );
 }
 
 #[test]
-fn groups_are_judged_by_the_answer_that_is_there() {
-    let requirements = "    <RequireAny>\n    Require usher-group ops\n    \
-                        Require usher-rule group=dev\n    </RequireAny>";
-    let site = Site::start("event", &authenticated(requirements));
-    assert_eq!(site.alice().header("X-Remote-User"), Some("alice"));
-    assert_eq!(site.questions(), (1, 0, 0));
+fn whom_others_authenticated_is_asked_for_with_the_first_attribute_under_every_mpm() {
+    // Names and passwords of httpd's own file, and the daemon tells the rest.
+    let by_httpd = |lines: &str| by_httpd(lines);
+    assert_questions(
+        by_httpd,
+        &[
+            ("Require usher-group dev", 200, 1),
+            (DEV_AND_OPS, 403, 1),
+            (OPS_OR_DEV, 200, 1),
+            (NOT_OPS, 200, 1),
+            ("Require usher-attribute employeeType=staff", 200, 1),
+            (DEV_AND_STAFF, 200, 2),
+            (STAFF_TWICE, 200, 2),
+            (TEMP_OR_STAFF, 200, 2),
+            (NOT_STAFF, 403, 1),
+        ],
+    );
 }
 
 #[test]
-fn an_attribute_is_asked_together_with_who_it_is() {
-    let attribute = "Require usher-attribute employeeType=staff";
-    let site = Site::start("event", &looked_up("").replace("Require valid-user", attribute));
-    assert_eq!(site.alice().header("X-Remote-User"), Some("alice"));
-    assert_eq!(site.questions(), (0, 1, 0));
+fn an_inner_place_is_judged_by_its_own_requirements_under_every_mpm() {
+    // The outer place's attribute is asked along where the inner one says nothing of its own, and
+    // decides nothing where it does.
+    let outer = authenticated(
+        "    AuthzSendForbiddenOnFailure On\n    Require usher-attribute employeeType=temp",
+    );
+    let inner = "<Location /app/inner>\n    Require usher-group dev\n</Location>\n\
+                 <Location /app/staff>\n    Require usher-attribute employeeType=staff\n</Location>";
+    everywhere(&format!("{outer}{inner}"), |site| {
+        let status = |path| site.httpd.get_as("alice", "alice-secret", path).status;
+        assert_eq!((status("/app"), status("/app/inner"), status("/app/staff")), (403, 200, 200));
+    });
 }
 
 #[test]
-fn nobody_is_in_no_group() {
+fn nobody_is_in_no_group_under_every_mpm() {
     let lines = "    AuthzSendForbiddenOnFailure On";
-    let group = looked_up(lines).replace("valid-user", "usher-group dev");
-    let site = Site::start("event", &group);
-    assert_eq!(site.httpd.get_as("stranger", "alice-secret", "/app").status, 403);
-    assert_eq!(site.httpd.get("/app", &[]).status, 401);
+    everywhere(&looked_up(lines).replace("valid-user", "usher-group dev"), |site| {
+        assert_eq!(site.httpd.get_as("stranger", "alice-secret", "/app").status, 403);
+        assert_eq!(site.httpd.get("/app", &[]).status, 401);
+    });
 }
 
 #[test]
-fn a_rule_that_the_daemon_does_not_understand_lets_nobody_in() {
+fn a_rule_that_the_daemon_does_not_understand_lets_nobody_in_under_every_mpm() {
     let rule = "Require usher-rule \"attribute:a b=c\"";
-    let site = Site::start("event", &looked_up("").replace("Require valid-user", rule));
-    assert_eq!(site.alice().status, 503);
-    assert!(site.httpd.log().contains("cannot authorize alice: usherd: "), "{}", site.httpd.log());
+    let login = authenticated(rule).replace("/app", "/login");
+    // It concerns nobody whom another requirement lets in.
+    let any = format!("<RequireAny>\nRequire usher-group dev\n{rule}\n</RequireAny>");
+    let any = authenticated(&any).replace("/app", "/any");
+    let configuration =
+        format!("{}{login}{any}", looked_up("").replace("Require valid-user", rule));
+    everywhere(&configuration, |site| {
+        assert_eq!(site.alice().status, 503);
+        let log = site.httpd.log();
+        assert!(log.contains("cannot authorize alice: usherd: "), "{log}");
+        let status = |path| site.httpd.get_as("alice", "alice-secret", path).status;
+        assert_eq!((status("/login"), status("/any")), (503, 200));
+    });
 }

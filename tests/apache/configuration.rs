@@ -1,8 +1,10 @@
 //! What httpd says of a configuration before it serves anything.
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use super::{Site, looked_up};
+use super::{everywhere, looked_up};
 use crate::support::httpd::{configtest, line_of};
 
 #[test]
@@ -20,9 +22,11 @@ fn what_is_wrong_is_told_with_file_and_line() {
     ] {
         let configuration = format!("<Location /x>\n    {line}\n</Location>");
         let output = configtest(&configuration);
-        let place = format!("Syntax error on line {} of ", line_of(&configuration, line));
         assert_ne!(output.code, 0, "{line}");
-        assert!(output.stderr.contains(&place), "{line}: {}", output.stderr);
+        let place = format!("Syntax error on line {} of ", line_of(&configuration, line));
+        let file = output.stderr.split_once(&place).and_then(|(_, rest)| rest.split(':').next());
+        let file = Path::new(file.expect("the place"));
+        assert!(file.is_absolute() && file.ends_with("httpd.conf"), "{line}: {}", output.stderr);
         assert!(output.stderr.contains(what), "{line}: {}", output.stderr);
     }
 }
@@ -40,48 +44,83 @@ fn every_directive_is_accepted_where_it_belongs() {
 }
 
 #[test]
-fn a_htaccess_chooses_the_metadata_and_not_whom_the_server_asks() {
+fn a_htaccess_chooses_the_metadata_and_not_whom_the_server_asks_under_every_mpm() {
     let configuration = "UsherSocket @SOCKET@\nUsherMetadataOnError deny\n\
                          <Directory \"@DIR@/htdocs\">\nAllowOverride AuthConfig\nAuthType Basic\n\
                          AuthName test\nAuthUserFile @USERS@\nRequire valid-user\n</Directory>";
-    let site = Site::start("event", configuration);
-    let write = |text: &str| fs::write(site.httpd.path("htdocs/.htaccess"), text).unwrap();
-    fs::write(site.httpd.path("htdocs/page"), "hello").unwrap();
-    let status = || site.httpd.get_as("stranger", "alice-secret", "/page").status;
-    write("");
-    assert_eq!(status(), 200);
-    write("UsherMetadata On\n");
-    assert_eq!(status(), 403);
-    write("UsherMetadata On\nUsherMetadataOnError pass\n");
-    assert_eq!(status(), 200);
-    write("UsherSocket /tmp/mine.sock\n");
-    assert_eq!(status(), 500);
-    assert!(site.httpd.log().contains("UsherSocket not allowed here"), "{}", site.httpd.log());
+    everywhere(configuration, |site| {
+        let write = |text: &str| fs::write(site.httpd.path("htdocs/.htaccess"), text).unwrap();
+        fs::write(site.httpd.path("htdocs/page"), "hello").unwrap();
+        let status = || site.httpd.get_as("stranger", "alice-secret", "/page").status;
+        write("");
+        assert_eq!(status(), 200);
+        write("UsherMetadata On\n");
+        assert_eq!(status(), 403);
+        write("UsherMetadata On\nUsherMetadataOnError pass\n");
+        assert_eq!(status(), 200);
+        // A requirement may stand there, and its rule goes where httpd puts it.
+        write("Require usher-attribute employeeType=staff\n");
+        assert_eq!(site.httpd.get_as("alice", "alice-secret", "/page").status, 200);
+        assert_eq!(status(), 401);
+        write("UsherSocket /tmp/mine.sock\n");
+        assert_eq!(status(), 500);
+        let log = site.httpd.log();
+        assert!(log.contains("UsherSocket not allowed here"), "{log}");
+    });
 }
 
 #[test]
-fn an_inner_place_adds_to_what_is_said_outside() {
+fn an_inner_place_adds_to_what_is_said_outside_under_every_mpm() {
+    // Server, virtual host, directory, and a directory in it; what one says nothing of comes from
+    // the next outside.
+    let app =
+        looked_up("").replace("UsherSocket @SOCKET@\n", "").replace("    UsherMetadata On\n", "");
     let configuration = format!(
-        "UsherTimeout 2s\nUsherRealm nowhere\n<VirtualHost *:@PORT@>\nUsherRealm home\n{}\
-         <Location /app/elsewhere>\nUsherRealm elsewhere\nUsherMetadataOnError deny\n</Location>\n\
-         </VirtualHost>",
-        looked_up("")
+        "UsherSocket /nonexistent/server.sock\nUsherTimeout 60s\nUsherRealm nowhere\n\
+         UsherMetadata On\nUsherMetadataOnError deny\n<VirtualHost *:@PORT@>\n\
+         UsherSocket @SOCKET@\nUsherTimeout 300ms\nUsherRealm home\n{app}\
+         <Location /app/off>\nUsherMetadata Off\n</Location>\n\
+         <Location /app/off/on>\nUsherMetadata On\n</Location>\n\
+         <Location /app/elsewhere>\nUsherRealm elsewhere\n</Location>\n\
+         <Location /app/gone>\nUsherSocket /nonexistent/inner.sock\n</Location>\n\
+         <Location /app/gone/pass>\nUsherMetadataOnError pass\n</Location>\n\
+         <Location /app/slow>\nUsherTimeout 2s\n</Location>\n</VirtualHost>"
     );
-    let site = Site::start("event", &configuration);
-    assert_eq!(site.alice().header("X-Remote-User"), Some("alice"));
-    assert_eq!(site.httpd.get_as("alice", "alice-secret", "/app/elsewhere").status, 503);
-    assert!(site.httpd.log().contains("elsewhere"), "{}", site.httpd.log());
+    everywhere(&configuration, |site| {
+        let get = |path| {
+            let page = site.httpd.get_as("alice", "alice-secret", path);
+            (page.status, page.header("X-Remote-User").map(str::to_owned))
+        };
+        let (known, nobody) = ((200, Some("alice".to_owned())), (200, Some(String::new())));
+        assert_eq!(get("/app"), known);
+        assert_eq!(get("/app/off"), nobody);
+        assert_eq!(get("/app/off/on"), known);
+        assert_eq!(get("/app/elsewhere"), (503, None));
+        assert_eq!(get("/app/gone"), (503, None));
+        assert_eq!(get("/app/gone/pass"), nobody);
+        let log = site.httpd.log();
+        assert!(log.contains("elsewhere") && log.contains("/nonexistent/inner.sock"), "{log}");
+        assert!(!log.contains("/nonexistent/server.sock") && !log.contains("nowhere"), "{log}");
+        site.daemon.pause();
+        let (start, slow) = (Instant::now(), Duration::from_secs(2));
+        assert_eq!(get("/app/slow"), (503, None));
+        assert!(start.elapsed() >= slow, "{:?}", start.elapsed());
+        let start = Instant::now();
+        assert_eq!(get("/app"), (503, None));
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    });
 }
 
 #[test]
-fn the_realm_may_be_an_expression() {
+fn the_realm_may_be_an_expression_under_every_mpm() {
     let configuration = looked_up("    UsherRealm %{HTTP:X-Realm}\n    UsherMetadataOnError deny");
-    let site = Site::start("event", &configuration);
-    let get = |realm: &str| {
-        let header = format!("X-Realm: {realm}");
-        site.httpd.get("/app", &["--user", "alice:alice-secret", "--header", &header]).status
-    };
-    assert_eq!((get("home"), get("nowhere")), (200, 503));
-    // What comes to nothing leaves the choice to the daemon.
-    assert_eq!(site.alice().status, 200);
+    everywhere(&configuration, |site| {
+        let get = |realm: &str| {
+            let header = format!("X-Realm: {realm}");
+            site.httpd.get("/app", &["--user", "alice:alice-secret", "--header", &header]).status
+        };
+        assert_eq!((get("home"), get("nowhere")), (200, 503));
+        // What comes to nothing leaves the choice to the daemon.
+        assert_eq!(site.alice().status, 200);
+    });
 }

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::{Site, looked_up};
 use crate::support::httpd::{Httpd, MPMS};
 use crate::support::programs::module;
@@ -44,6 +47,15 @@ fn ask(port: u16) -> Result<(), String> {
     if good { Ok(()) } else { Err(answer) }
 }
 
+/// Ends the clients when `work` is done, or has failed.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Clients that ask on and on while `work` is done.
 fn under_load(port: u16, work: impl FnOnce(&dyn Fn())) -> Vec<String> {
     let (end, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -60,13 +72,24 @@ fn under_load(port: u16, work: impl FnOnce(&dyn Fn())) -> Vec<String> {
         for _ in 0..CLIENTS {
             scope.spawn(client);
         }
+        let _ends = Ends(&end);
         work(&|| {
             let before = answered.load(Ordering::Acquire);
             until_true("answers", || answered.load(Ordering::Acquire) > before + CLIENTS);
         });
-        end.store(true, Ordering::Release);
     });
     failures.into_inner().unwrap()
+}
+
+/// It must not go on for ever, as it does where a client waits for what cannot come.
+#[test]
+#[should_panic(expected = "httpd has ended")]
+fn a_server_that_has_ended_fails_the_test_at_once() {
+    let site = Site::start("event", &looked_up(""));
+    under_load(site.httpd.port(), |_| {
+        kill(Pid::from_raw(site.httpd.pid().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        site.httpd.graceful();
+    });
 }
 
 /// Puts the module in the place of itself, as an upgrade does.

@@ -4,6 +4,7 @@ mod applications;
 mod authentication;
 mod authorization;
 mod configuration;
+mod faults;
 mod graceful;
 mod kerberos;
 mod metadata;
@@ -13,10 +14,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use crate::support::daemon::{self, Daemon, LISTEN, LOCAL, USERS};
 use crate::support::echo::Echo;
-use crate::support::httpd::{self, Httpd, Page};
+use crate::support::httpd::{self, Httpd, MPMS, Page};
 use crate::support::repository;
 
 /// The names that the realm strips: those of Kerberos and of Windows.
@@ -58,6 +60,25 @@ impl Site {
         Self { httpd, daemon, _backend: backend }
     }
 
+    /// With another daemon in the place of its own, which ends as by a crash.
+    fn restarted(self) -> Self {
+        let Self { httpd, daemon, _backend } = self;
+        let daemon = Daemon::start_in(daemon.crash(), |command| command);
+        Self { httpd, daemon, _backend }
+    }
+
+    /// Has its daemon ask another realm.
+    fn with_realm(self, realm: &str) -> Self {
+        self.daemon.configure(&format!("{realm}{LISTEN}socket_mode = \"0666\"\n"));
+        self.daemon.ctl(&["reload"], b"").success();
+        self
+    }
+
+    /// How many lines of the error log say this.
+    fn told(&self, what: &str) -> usize {
+        self.httpd.log().lines().filter(|line| line.contains(what)).count()
+    }
+
     /// The application's page for alice.
     fn alice(&self) -> Page {
         self.httpd.get_as("alice", "alice-secret", "/app")
@@ -69,6 +90,27 @@ impl Site {
         let count = |names: &[&str]| names.iter().map(|it| counters[it].as_u64().unwrap()).sum();
         (count(&["granted", "denied"]), count(&["found"]), count(&["not_found"]))
     }
+}
+
+/// Runs a test with a site in each of the ways in which httpd spreads its work.
+fn everywhere(configuration: &str, test: impl Fn(Site) + Sync) {
+    everywhere_with(configuration, |command| command, test);
+}
+
+/// As [`everywhere`], with httpd's command adapted.
+fn everywhere_with(
+    configuration: &str,
+    adapt: impl Fn(Command) -> Command + Sync,
+    test: impl Fn(Site) + Sync,
+) {
+    let (test, adapt) = (&test, &adapt);
+    thread::scope(|scope| {
+        for mpm in MPMS {
+            let run = move || test(Site::start_with(mpm, configuration, adapt));
+            // What fails names its thread.
+            thread::Builder::new().name(mpm.to_owned()).spawn_scoped(scope, run).expect("a thread");
+        }
+    });
 }
 
 /// Whom httpd knows by itself: some only it, and some by names that the directory has otherwise.

@@ -164,7 +164,16 @@ impl Httpd {
         let restarts = || self.log().matches("resuming normal operations").count();
         let before = restarts();
         self.process.signal(Signal::SIGUSR1);
-        super::until_true("the restart", || restarts() > before);
+        super::until_true("the restart", || {
+            assert!(self.is_running(), "httpd has ended: {}", self.log());
+            restarts() > before
+        });
+    }
+
+    /// Whether its first process is there: one that has ended is a zombie until it is asked for.
+    fn is_running(&self) -> bool {
+        let stat = text_of(Path::new(&format!("/proc/{}/stat", self.pid())));
+        stat.rsplit(')').next().is_some_and(|state| !state.trim_start().starts_with('Z'))
     }
 
     /// Ends it in order.
