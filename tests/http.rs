@@ -9,7 +9,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 
 use crate::support::daemon::{self, Daemon, LISTEN, LOCAL};
-use crate::support::http::{Server, basic, basic_bytes, head};
+use crate::support::http::{Server, basic, head, invalid_credentials};
 use crate::support::process;
 use crate::support::programs::{self, program};
 use crate::support::shim::{HTTP, Shim};
@@ -93,30 +93,11 @@ fn no_and_cannot_tell_are_different_answers() {
 fn credentials_that_make_no_sense_are_a_401_like_any_other() {
     let (_daemon, shim) = start("");
     let server = shim.server();
-    let plains: [&[u8]; 9] = [
-        b"",
-        b":",
-        b"alice",
-        b"alice:",
-        b":alice-secret",
-        b"alice\0:alice-secret",
-        b"al\xffice:alice-secret",
-        b"alice:\xe9\xe8",
-        b"alice:a\r\nb",
-    ];
-    for plain in plains {
-        server.ask("GET /auth", &[&basic_bytes(plain)]).is(401, "bad_credentials");
-    }
-    for value in ["Basic", "Basic !", "Basic YTpi=", "Bearer x", "Negotiate YII", "Basic \u{e9}"] {
-        let header = format!("Authorization: {value}");
-        server.ask("GET /auth", &[&header]).is(401, "bad_credentials");
+    for authorization in invalid_credentials() {
+        server.ask("GET /auth", &[&authorization]).is(401, "bad_credentials");
     }
     server.ask("GET /auth", &[&alice(), &alice()]).is(401, "bad_credentials");
-    for length in [257, 1025, 8_000] {
-        let long = "x".repeat(length);
-        server.ask("GET /auth", &[&basic(&long, "p")]).is(401, "bad_credentials");
-        server.ask("GET /auth", &[&basic("alice", &long)]).is(401, "bad_credentials");
-    }
+    server.ask("GET /auth", &[&basic(&"x".repeat(8_000), "p")]).is(401, "bad_credentials");
     assert_eq!(server.ask("GET /auth", &[&basic(&"x".repeat(20_000), "p")]).status, 431);
     server.ask("GET /auth", &[&alice()]).is(200, "none");
 }
@@ -356,6 +337,86 @@ fn a_socket_that_systemd_passes_is_used_by_its_name_and_left_alone() {
         assert!(shim.stop().success(), "{}", shim.log());
     }
     assert!(path.exists() && !daemon.path("http.sock").exists());
+}
+
+/// Starts usher-http with a socket of systemd's, which it must refuse.
+fn refuses(systemd: &str, address: &str, configuration: &str) -> String {
+    let daemon = Daemon::start(configuration);
+    let mut python = Command::new(programs::installed("python3", "python3"));
+    let place = address.replace("@DIR@", &daemon.folder().to_string_lossy());
+    python.args(["-c", systemd, &place]).arg(program("usher-http"));
+    let refused = process::run(python.arg("--config").arg(daemon.path("usher.toml")), b"");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    refused.stderr
+}
+
+#[test]
+fn a_users_name_is_taken_over_no_socket_that_is_open_to_everybody() {
+    let trusting = format!("{LOCAL}{HTTP}trusted_user_header = \"X-Forwarded-User\"\n");
+    let wide = refuses(SYSTEMD, "0", &trusting);
+    assert!(wide.contains("trusted_user_header: whoever can connect to a port"), "{wide}");
+    let careless = SYSTEMD.replace("listener.bind", "os.umask(0); listener.bind");
+    let wide = refuses(&careless, "@DIR@/systemd.sock", &trusting);
+    assert!(wide.contains("trusted_user_header: the mode of the socket"), "{wide}");
+    for (listen, http, place) in [
+        ("socket_mode = \"0666\"", HTTP, "the mode of the socket lets everybody"),
+        ("", "[http]\nlisten = \"127.0.0.1:0\"\n", "whoever can connect to a port"),
+    ] {
+        let key = "trusted_user_header = \"X-Forwarded-User\"\n";
+        let folder = daemon::folder(&format!("{LOCAL}{LISTEN}{listen}\n{http}{key}"));
+        let file = folder.path().join("usher.toml");
+        let refused = programs::run("usher-http", &["--config", &file.to_string_lossy()]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains(place), "no {place} in {refused:?}");
+    }
+}
+
+/// In a network of its own: usher-http with a port that all of it reaches, passed as systemd does,
+/// and clients at three addresses.
+const NETWORK: &str = r#"
+import os, signal, socket, subprocess, sys
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+for host in ("192.0.2.1", "192.0.2.2"):
+    subprocess.run(["ip", "address", "add", host + "/32", "dev", "lo"], check=True)
+listener = socket.socket()
+listener.bind(("0.0.0.0", 0))
+listener.listen(64)
+port = listener.getsockname()[1]
+child = os.fork()
+if child == 0:
+    os.dup2(listener.fileno(), 9)
+    os.dup2(9, 3)
+    os.environ.update(LISTEN_FDS="1", LISTEN_FDNAMES="usher-http.socket", LISTEN_PID=str(os.getpid()))
+    os.execvp(sys.argv[1], sys.argv[1:])
+listener.close()
+authorization = "Basic YWxpY2U6YWxpY2Utc2VjcmV0"
+for host in ("127.0.0.1", "192.0.2.1", "192.0.2.2"):
+    for path in ("/auth", "/lookup"):
+        with socket.create_connection((host, port), timeout=30, source_address=(host, 0)) as client:
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-User: alice\r\n"
+            try:
+                client.sendall((head + f"Authorization: {authorization}\r\n\r\n").encode())
+                answer = client.recv(4096).decode()
+            except ConnectionError:
+                answer = ""
+        print(host, path, answer.split(" ")[1] if answer else "closed")
+os.kill(child, signal.SIGTERM)
+os.waitpid(child, 0)
+"#;
+
+#[test]
+fn who_is_no_peer_is_not_served_and_who_is_not_listed_is_not_believed() {
+    let trusting = "trusted_user_header = \"X-User\"\npeers = [\"192.0.2.1\"]\n";
+    let daemon = Daemon::start(&format!("{LOCAL}{HTTP}{trusting}"));
+    let mut unshare = Command::new(programs::installed("unshare", "util-linux"));
+    programs::installed("ip", "iproute2");
+    unshare.args(["--map-root-user", "--net", "python3", "-c", NETWORK]);
+    unshare.arg(program("usher-http")).arg("--config").arg(daemon.path("usher.toml"));
+    let told = process::run(&mut unshare, b"").success().stdout;
+    let expected = "127.0.0.1 /auth 200\n127.0.0.1 /lookup 403\n\
+                    192.0.2.1 /auth 200\n192.0.2.1 /lookup 200\n\
+                    192.0.2.2 /auth closed\n192.0.2.2 /lookup closed\n";
+    assert_eq!(told, expected);
 }
 
 #[test]

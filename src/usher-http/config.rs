@@ -39,7 +39,7 @@ pub struct Config {
     pub(crate) trusted_user_header: Option<HeaderName>,
     /// Where a password is changed that must be.
     pub(crate) password_change_url: Option<ChangeUrl>,
-    /// Who may connect beside this machine.
+    /// Who may connect beside this machine, and be believed at `/lookup`.
     pub(crate) peers: Vec<Network>,
     /// All that any realm tells of a user, so that each answer can have each header.
     pub(crate) headers: Vec<Header>,
@@ -109,15 +109,21 @@ impl Config {
         })?;
         let trusted = http.trusted_user_header.as_ref();
         let fault = "trusted_user_header: not the name of a header";
+        let socket_mode = mode(listen.socket_mode.as_deref())?;
         let trusted = trusted.map(|given| {
-            Problem::at(given, given.get_ref().parse::<HeaderName>().map_err(|_| fault))
+            let name = given.get_ref().parse::<HeaderName>().map_err(|_| fault);
+            let others = match address {
+                Address::Unix(_) => socket_is_private(socket_mode),
+                Address::Tcp(_) => port_is_private(&peers),
+            };
+            Problem::at(given, name.and_then(|name| others.map(|()| name)))
         });
         let change = http.password_change_url.as_ref();
         let change = change.map(|given| Problem::at(given, given.get_ref().parse::<ChangeUrl>()));
         Ok(Self {
             daemon: folder.join(listen.socket.as_deref().unwrap_or("/run/usher/usher.sock")),
             listen: address,
-            socket_mode: mode(listen.socket_mode.as_deref())?,
+            socket_mode,
             socket_group: listen.socket_group.as_deref().map(group).transpose()?,
             challenge,
             trusted_user_header: trusted.transpose()?,
@@ -127,6 +133,21 @@ impl Config {
             realms: file.realm.into_keys().collect(),
         })
     }
+}
+
+/// Whether a socket of this mode is for proxies alone, whose word for a user is taken.
+pub(crate) fn socket_is_private(mode: u32) -> Result<(), &'static str> {
+    const FOR_OTHERS: u32 = 0o002;
+    let fault = "trusted_user_header: the mode of the socket lets everybody connect, and whoever \
+                 does can say who they are; let a group in, by socket_mode and socket_group";
+    (mode & FOR_OTHERS == 0).then_some(()).ok_or(fault)
+}
+
+/// As [`socket_is_private`], of a port: any user of this machine can connect to one.
+pub(crate) fn port_is_private(peers: &[Network]) -> Result<(), &'static str> {
+    let fault = "trusted_user_header: whoever can connect to a port can say who they are; listen \
+                 at the path of a socket, or name the proxy's address in peers, 127.0.0.1 too";
+    (!peers.is_empty()).then_some(()).ok_or(fault)
 }
 
 /// Every name that a realm tells, once, each with its encoding.

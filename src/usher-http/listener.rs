@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::config::Address;
+use crate::config::{Address, port_is_private, socket_is_private};
+use crate::network::Network;
 
 /// systemd's name for the socket it passes (`FileDescriptorName=`).
 const NAME: &str = "usher-http.socket";
@@ -89,6 +90,24 @@ impl Listener {
     fn unix(listener: StdUnixListener, made: Option<Made>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         UnixListener::from_std(listener).map(|listener| Self::Unix(listener, made))
+    }
+
+    /// Whether nobody but these peers and those whom a socket's mode lets in can be believed.
+    ///
+    /// # Errors
+    /// A text for people.
+    pub(crate) fn is_private(&self, peers: &[Network]) -> Result<(), String> {
+        let private = match self {
+            Self::Tcp(_) => port_is_private(peers),
+            Self::Unix(listener, _) => {
+                let failed = |error: io::Error| format!("the mode of the socket: {error}");
+                let address = listener.local_addr().map_err(failed)?;
+                // One without a file has no mode.
+                let file = address.as_pathname().map(fs::metadata).transpose().map_err(failed)?;
+                socket_is_private(file.map_or(0o777, |file| file.mode()))
+            }
+        };
+        private.map_err(str::to_owned)
     }
 
     /// Where it listens, for people.

@@ -51,7 +51,11 @@ struct Shim {
 
 impl Endpoints {
     /// The body is never read, but by the application's stand-in.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        is_trusted: bool,
+    ) -> Result<Answer, Infallible> {
         let shim = match self {
             Self::Echo => return Ok(echo::page(request).await),
             Self::Shim(shim) => shim,
@@ -59,7 +63,7 @@ impl Endpoints {
         let head = Head::of(&request);
         let (endpoint, answer) = match head.endpoint {
             "/auth" => ("auth", shim.authenticate(head).await),
-            "/lookup" => ("lookup", shim.lookup(head).await),
+            "/lookup" => ("lookup", shim.lookup(head, is_trusted).await),
             "/healthz" => ("healthz", shim.health().await),
             "/readyz" => ("readyz", shim.readiness().await),
             "/metrics" => ("metrics", answer::text(StatusCode::OK, shim.metrics().await)),
@@ -86,11 +90,18 @@ impl Shim {
         self.ask(user, head, |query| Call::Authenticate(query, password)).await
     }
 
-    async fn lookup(&self, head: Head<'_>) -> Answer {
+    /// Anybody on this machine can connect to a port of it, and name any user.
+    async fn lookup(&self, head: Head<'_>, is_trusted: bool) -> Answer {
+        let refusal = |reason| {
+            let no = No::new(StatusCode::FORBIDDEN, reason);
+            answer::refusal(&self.config, no, head.takes_html())
+        };
+        if !is_trusted {
+            return refusal(Reason::PeerNotAllowed.as_str());
+        }
         let header = self.config.trusted_user_header.as_ref();
         let Some(user) = header.and_then(|name| only(head.headers, name)) else {
-            let no = No::new(StatusCode::FORBIDDEN, "no_credentials");
-            return answer::refusal(&self.config, no, head.takes_html());
+            return refusal("no_credentials");
         };
         self.ask(user, head, Call::Lookup).await
     }

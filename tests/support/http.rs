@@ -62,6 +62,32 @@ pub(crate) fn basic_bytes(plain: &[u8]) -> String {
     format!("Authorization: Basic {}", STANDARD.encode(plain))
 }
 
+/// Header lines with credentials that are wrong or make no sense: each is to be a 401.
+pub(crate) fn invalid_credentials() -> Vec<String> {
+    let plains: [&[u8]; 12] = [
+        b"alice:wrong",
+        b"mallory:alice-secret",
+        b"",
+        b":",
+        b"alice",
+        b"alice:",
+        b":alice-secret",
+        b"alice\0:alice-secret",
+        b"al\xffice:alice-secret",
+        b"alice\xff:\xfe",
+        b"alice:\xe9\xe8",
+        b"alice:a\r\nb",
+    ];
+    let plains = plains.iter().map(|plain| basic_bytes(plain));
+    let values =
+        ["Basic", "Basic !", "Basic ???", "Basic YTpi=", "Bearer x", "Negotiate YII", "Basic é"];
+    let values = values.iter().map(|value| format!("Authorization: {value}"));
+    // Most proxies take lines of 8 kB and no longer ones.
+    let long = [257, 1025, 5_000].map(|length| "x".repeat(length));
+    let long = long.iter().flat_map(|text| [basic(text, "p"), basic("alice", text)]);
+    plains.chain(values).chain(long).collect()
+}
+
 /// A connection.
 pub(crate) struct Conversation {
     stream: Box<dyn Stream>,

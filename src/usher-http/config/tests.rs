@@ -58,6 +58,30 @@ fn beyond_this_machine_it_must_be_said_who_may_connect() {
 }
 
 #[test]
+fn a_users_name_is_taken_from_nobody_but_those_who_were_let_in_for_that() {
+    let trusted = |listen: &str, http: &str| {
+        let key = "trusted_user_header = \"X-Forwarded-User\"\n";
+        read(&format!("{REALM}[listen]\n{listen}\n[http]\n{http}\n{key}"))
+    };
+    for (listen, http, sound) in [
+        ("", "", true),
+        ("socket_mode = \"0660\"", "", true),
+        ("socket_mode = \"0666\"", "", false),
+        ("socket_mode = \"0662\"", "", false),
+        ("", "listen = \"127.0.0.1:9180\"", false),
+        ("", "listen = \"[::1]:9180\"", false),
+        ("", "listen = \"127.0.0.1:9180\"\npeers = [\"127.0.0.1\"]", true),
+        ("socket_mode = \"0666\"", "listen = \"0.0.0.0:1\"\npeers = [\"10.0.0.1\"]", true),
+    ] {
+        let read = trusted(listen, http);
+        assert_eq!(read.is_ok(), sound, "{listen} {http} {read:?}");
+        if let Err(wrong) = read {
+            assert!(wrong.contains(":23: trusted_user_header: "), "{wrong}");
+        }
+    }
+}
+
+#[test]
 fn an_encoding_is_for_all_or_for_each_that_is_named() {
     let encodings = |text: &str| {
         read(&format!("{REALM}[http]\nheader_encoding = {text}\n"))

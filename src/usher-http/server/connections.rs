@@ -1,7 +1,6 @@
 //! Connections: accepted, limited, served, and drained at the end.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -84,6 +83,9 @@ fn open(service: Service) -> Result<(Listener, Door), String> {
                 Some(listener) => listener,
                 None => Listener::bind(&config.listen, config.socket_mode, config.socket_group)?,
             };
+            if config.trusted_user_header.is_some() {
+                listener.is_private(&config.peers)?;
+            }
             let shim = Shim {
                 clients: Pool::new(&config.daemon),
                 metrics: Metrics::default(),
@@ -120,12 +122,14 @@ impl Door {
             let Ok(seat) = Arc::clone(&self.seats).acquire_owned().await else { return };
             let accepted = match listener {
                 Listener::Unix(unix, _) => {
-                    unix.accept().await.map(|(stream, _)| self.serve(stream, seat))
+                    unix.accept().await.map(|(stream, _)| self.serve(stream, true, seat))
                 }
                 Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, from)| {
-                    if self.lets_in(from.ip()) {
+                    let is_listed = self.peers.iter().any(|peers| peers.contains(from.ip()));
+                    // Whoever can connect could try passwords.
+                    if is_listed || from.ip().to_canonical().is_loopback() {
                         let _ = stream.set_nodelay(true);
-                        self.serve(stream, seat);
+                        self.serve(stream, is_listed, seat);
                     }
                 }),
             };
@@ -135,12 +139,8 @@ impl Door {
         }
     }
 
-    /// Whoever can connect could try passwords, and look users up.
-    fn lets_in(&self, from: IpAddr) -> bool {
-        from.to_canonical().is_loopback() || self.peers.iter().any(|peers| peers.contains(from))
-    }
-
-    fn serve<S>(&self, stream: S, seat: OwnedSemaphorePermit)
+    /// Serves a connection; of a trusted one, the proxy's word for a user is taken.
+    fn serve<S>(&self, stream: S, is_trusted: bool, seat: OwnedSemaphorePermit)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -150,7 +150,7 @@ impl Door {
         }
         self.tasks.spawn(async move {
             let _seat = seat;
-            let answer = service_fn(|request| endpoints.answer(request));
+            let answer = service_fn(|request| endpoints.answer(request, is_trusted));
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
             http.max_headers(MOST_HEADERS).max_buf_size(MOST_HEAD).title_case_headers(true);
