@@ -6,15 +6,17 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Site, example};
+use super::{Site, curl_arguments, example, told, with_unset};
+use crate::nginx::forgeries;
 use crate::support::httpd::{Httpd, MPMS, Page};
 use crate::support::kerberos::Kerberos;
 use crate::support::programs::installed;
 
-fn configuration(kerberos: &Kerberos) -> String {
+fn configuration(kerberos: &Kerberos, folder: &TempDir) -> String {
     let location = example("From the mod_python handler");
     let location =
         location.replace("/etc/apache2/http.keytab", &kerberos.keytab().to_string_lossy());
+    let location = with_unset(folder, &location);
     format!(
         "LoadModule auth_gssapi_module @MODULES@/mod_auth_gssapi.so\nUsherSocket @SOCKET@\n\
          ProxyPass /someprefix @BACKEND@\n{location}"
@@ -28,7 +30,7 @@ fn start(mpm: &str, kerberos: &Kerberos, caches: &TempDir) -> Site {
         command.env("TMPDIR", caches.path());
         kerberos.used_by(command)
     };
-    Site::start_with(mpm, &configuration(kerberos), adapt)
+    Site::start_with(mpm, &configuration(kerberos, caches), adapt)
 }
 
 fn get(httpd: &Httpd, curl: Command) -> Page {
@@ -52,6 +54,21 @@ fn a_ticket_brings_the_users_metadata_to_the_application_under_every_mpm() {
             assert_eq!(page.header(header), Some(value), "{mpm}: {page:#?}");
         }
         assert_eq!(site.questions(), (0, 1, 0), "{mpm}");
+    }
+}
+
+#[test]
+fn names_that_a_client_sends_beside_its_ticket_never_reach_the_application() {
+    let kerberos = Kerberos::start(&["alice"]);
+    let caches = TempDir::new().unwrap();
+    let site = start("event", &kerberos, &caches);
+    let honest = get(&site.httpd, kerberos.curl_as("alice"));
+    assert_eq!(honest.header("X-Remote-Groups"), Some("dev"), "{honest:#?}");
+    for forged in curl_arguments(&forgeries()).chunks(32) {
+        let mut curl = kerberos.curl_as("alice");
+        curl.args(forged);
+        let page = get(&site.httpd, curl);
+        assert_eq!((page.status, told(&page)), (200, told(&honest)), "{forged:?}: {page:#?}");
     }
 }
 

@@ -16,9 +16,13 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use tempfile::TempDir;
+
+use crate::nginx::TELLING;
 use crate::support::daemon::{self, Daemon, LISTEN, LOCAL, USERS};
 use crate::support::echo::Echo;
 use crate::support::httpd::{self, Httpd, MPMS, Page};
+use crate::support::programs;
 use crate::support::repository;
 
 /// The names that the realm strips: those of Kerberos and of Windows.
@@ -124,10 +128,39 @@ fn write_users(path: &Path) {
 }
 
 /// A daemon's folder, which httpd's processes may pass through to the socket.
-fn daemon_folder() -> tempfile::TempDir {
+fn daemon_folder() -> TempDir {
     let folder = daemon::folder(&format!("{LOCAL}{DOMAINS}{LISTEN}socket_mode = \"0666\"\n"));
     httpd::open(folder.path());
     folder
+}
+
+/// What takes other spellings away from clients, as the manual has it made.
+fn with_unset(folder: &TempDir, example: &str) -> String {
+    let printed = programs::run("usherctl", &["snippet", "apache"]).success().stdout;
+    let lines = printed.lines().filter(|line| line.contains("RequestHeader unset"));
+    let lines: String = lines.map(|line| format!("{line}\n")).collect();
+    fs::write(folder.path().join("usher-unset.conf"), lines).expect("a file");
+    example.replace("/etc/apache2/", &format!("{}/", folder.path().display()))
+}
+
+/// The headers that curl is to send. It has a way of its own to write an empty one.
+fn curl_arguments(forged: &[String]) -> Vec<String> {
+    let line = |line: &String| match line.strip_suffix(": ") {
+        Some(name) => format!("{name};"),
+        None => line.clone(),
+    };
+    forged.iter().flat_map(|it| ["--header".to_owned(), line(it)]).collect()
+}
+
+/// What the application is told of its user, by a name in any spelling.
+fn told(page: &Page) -> Vec<String> {
+    let folded = |name: &str| name.replace(['_', '.'], "-").to_lowercase();
+    let lines = page.body.lines().filter_map(|line| line.split_once(':'));
+    let lines = lines.map(|(name, value)| format!("{}:{value}", folded(name)));
+    let is_telling = |line: &String| TELLING.iter().any(|name| line.starts_with(&folded(name)));
+    let mut told: Vec<String> = lines.filter(is_telling).collect();
+    told.sort_unstable();
+    told
 }
 
 /// The configuration that stands below this heading in mod_usher(8).
