@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::proxies::site::Site;
 use crate::support::certificate::{Authority, of_this_machine};
 use crate::support::daemon::{Daemon, LOCAL};
 use crate::support::httpd::{self, Httpd};
@@ -17,7 +18,8 @@ use crate::support::shim::{HTTP, Shim};
 use crate::support::slapd::free_port;
 use crate::support::until_true;
 
-fn check(url: &str, more: &[&str]) -> Output {
+/// What it says of this page, logged in as alice.
+pub(crate) fn check(url: &str, more: &[&str]) -> Output {
     let mut usherctl = Command::new(program("usherctl"));
     let arguments = [&["check-proxy", url, "--user", "alice"], more].concat();
     process::run(usherctl.args(arguments), b"alice-secret\n")
@@ -56,40 +58,87 @@ fn a_careless_nginx_is_found_out() {
         assert!(leaky.stdout.contains(told), "no {told} in {}", leaky.stdout);
     }
     // Those with dots are dropped still.
-    assert!(!leaky.stdout.contains("X.Remote.User"), "{}", leaky.stdout);
+    assert!(!leaky.stdout.contains("    X.Remote.User"), "{}", leaky.stdout);
+}
+
+/// What was not shown was not kept out.
+#[test]
+fn a_proxy_that_soon_shows_nothing_is_not_called_sound() {
+    // The first page and a few forgeries are let through.
+    let zone = "limit_req_zone $binary_remote_addr zone=few:1m rate=1r/m;";
+    for status in [503, 429, 401, 403, 400] {
+        let inconclusive = through_nginx(zone, |text| {
+            let limit =
+                format!("limit_req zone=few burst=5 nodelay;\n    limit_req_status {status};");
+            text.replacen("    auth_request ", &format!("    {limit}\n    auth_request "), 1)
+        });
+        assert_eq!((inconclusive.code, inconclusive.stdout.as_str()), (3, ""), "{inconclusive:?}");
+        let told = format!("the proxy answered {status} to a request with ");
+        assert!(inconclusive.stderr.contains(&told), "no {told} in {inconclusive:?}");
+    }
 }
 
 #[test]
-fn apache_is_checked_as_well() {
-    let application = Shim::echo();
-    let site = |lines: &str| {
-        let port = free_port();
-        let listen = format!("127.0.0.1:{port}");
-        let url = application.url();
-        let folder = httpd::folder();
-        let text = format!(
-            "Listen {listen}\n<VirtualHost {listen}>\nProxyPass / {url}/\n{lines}</VirtualHost>\n"
-        );
-        let httpd = Httpd::start_in(folder, "event", &text, |command| command);
-        until_true("its port", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        let reply = check(&format!("http://{listen}/"), &["--format", "json"]);
-        drop(httpd);
-        let json: Value = serde_json::from_str(&reply.stdout).expect("JSON");
-        (reply.code, json)
-    };
-    let (code, json) = site("RequestHeader set X-Remote-User alice\n");
-    assert_eq!((code, &json["sound"], &json["password_passes"]), (1, &false.into(), &true.into()));
+fn a_careless_apache_is_found_out() {
+    let (application, port) = (Shim::echo(), free_port());
+    let (listen, url) = (format!("127.0.0.1:{port}"), application.url());
+    let text = format!(
+        "Listen {listen}\n<VirtualHost {listen}>\nProxyPass / {url}/\n\
+         RequestHeader set X-Remote-User alice\n</VirtualHost>\n"
+    );
+    let _httpd = Httpd::start_in(httpd::folder(), "event", &text, |command| command);
+    until_true("its port", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let found = check(&format!("http://{listen}/"), &["--format", "json"]);
+    let json: Value = serde_json::from_str(&found.stdout).expect("JSON");
+    assert_eq!(found.code, 1, "{json}");
+    assert_eq!((&json["sound"], &json["password_passes"]), (&false.into(), &true.into()));
     let user = &json["headers"][0];
     assert_eq!(user["header"], "X-Remote-User");
     let reached = user["reached"].as_array().expect("an array");
-    assert!(reached.contains(&"X_Remote_User: usherctl-check-proxy".into()), "{json}");
+    for name in ["X_Remote_User", "X-Remote.User"] {
+        assert!(reached.contains(&format!("{name}: usherctl-check-proxy").into()), "{json}");
+    }
+    let odd = user["odd"].as_array().expect("an array");
+    for name in ["X+Remote+User", "X`Remote`User", "X+Remote!User"] {
+        assert!(odd.contains(&format!("{name}: usherctl-check-proxy").into()), "{json}");
+    }
     assert!(!reached.contains(&"X-Remote-User: usherctl-check-proxy".into()), "{json}");
+}
 
-    let printed = programs::run("usherctl", &["snippet", "apache"]).success().stdout;
-    let lines = printed.lines().filter(|line| line.trim().starts_with("RequestHeader"));
-    let lines: String = lines.map(|line| format!("{line}\n")).collect();
-    let (code, json) = site(&lines);
-    assert_eq!((code, &json["sound"], &json["password_passes"]), (0, &true.into(), &false.into()));
+#[test]
+fn the_configuration_that_is_printed_for_apache_keeps_every_forgery_out_over_tls_too() {
+    let site = Site::new();
+    let (folder, authority) = (httpd::folder(), Authority::new("site"));
+    let server = authority.signs(&of_this_machine());
+    for (name, text) in
+        [("server.pem", &server.pem), ("server.key", &server.key), ("ca.pem", &authority.pem())]
+    {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let ssl = format!(
+        "SSLEngine on\n    SSLCertificateFile {}\n    SSLCertificateKeyFile {}\n    #",
+        path("server.pem"),
+        path("server.key")
+    );
+    let module = "LoadModule ssl_module @MODULES@/mod_ssl.so\n";
+    let address = format!("127.0.0.1:{}/", site.port);
+    for (url, more) in [
+        (format!("http://{address}"), vec![]),
+        (format!("https://{address}"), vec!["--ca-file".to_owned(), path("ca.pem")]),
+    ] {
+        let over_tls = !more.is_empty();
+        let _apache = site.apache_with(if over_tls { module } else { "" }, |text| match over_tls {
+            true => text.replacen("# Passwords need TLS", &format!("{ssl} Passwords need TLS"), 1),
+            false => text,
+        });
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        let sound = check(&url, &more).success();
+        assert!(sound.stdout.contains("X-Remote-User: kept out ("), "{sound:?}");
+        assert!(!sound.stdout.contains("REACHES"), "{sound:?}");
+        assert_eq!(sound.stdout.matches("note: ").count(), 1, "{sound:?}");
+        assert!(sound.stdout.contains("note: names with odd signs pass, such as X!Remote!User"));
+    }
 }
 
 /// nginx over TLS, sound or leaky, with its authority in a file.

@@ -1,18 +1,23 @@
 //! nginx before usher-http, with exactly the configuration that `usherctl snippet` prints.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use tempfile::TempDir;
 
 use crate::support::certificate::{Authority, of_client, of_this_machine};
-use crate::support::daemon::{Daemon, LOCAL};
-use crate::support::http::{basic, basic_bytes, head};
+use crate::support::daemon::{self, Daemon, LOCAL, USERS};
+use crate::support::http::{Conversation, basic, head, invalid_credentials};
 use crate::support::nginx::Nginx;
 use crate::support::process;
-use crate::support::programs::installed;
+use crate::support::programs::{self, installed};
 use crate::support::repository;
 use crate::support::shim::{HTTP, Shim};
+use crate::support::slapd::free_port;
 
 /// Every header by which the application could be told who somebody is.
 pub(crate) const TELLING: [&str; 7] = [
@@ -72,26 +77,36 @@ fn the_application_is_told_who_the_user_is_and_not_the_password() {
     assert!(site.application.log().lines().count() == 1, "{}", site.application.log());
 }
 
-/// What somebody could send to be taken for somebody else.
+/// What somebody could send to be taken for somebody else: each name in every mixture of the signs
+/// that applications take for one another, and in any case.
 pub(crate) fn forgeries() -> Vec<String> {
-    let mut forged = Vec::new();
-    for name in TELLING {
-        for spelling in [
-            name.to_owned(),
-            name.to_lowercase(),
-            name.to_uppercase(),
-            name.replace('-', "_"),
-            name.to_uppercase().replace('-', "_"),
-            name.replacen('-', "_", 1),
-            name.replace('-', "."),
-            name.replacen('-', ".", 1),
-        ] {
-            forged.push(format!("{spelling}: root"));
-            forged.push(format!("{spelling}: "));
-            forged.push(format!("{spelling}: root"));
-        }
+    let spellings = TELLING.iter().flat_map(|name| mixtures(name, &["-", "_", "."]));
+    let cases = spellings.flat_map(|name| [name.to_lowercase(), name.to_uppercase(), name]);
+    let lines = |name: String| ["root", "", "root"].map(|value| format!("{name}: {value}"));
+    cases.flat_map(lines).collect()
+}
+
+/// With every other sign that a name may have; some servers make an underscore of each.
+pub(crate) fn odd_forgeries() -> Vec<String> {
+    let signs = ["!", "#", "$", "%", "&", "'", "*", "+", "^", "`", "|", "~"];
+    let names = TELLING.iter().flat_map(|name| {
+        let odd = signs.iter().flat_map(|sign| mixtures(name, &["-", sign]));
+        odd.filter(move |spelling| spelling != name).collect::<Vec<_>>()
+    });
+    names.map(|name| format!("{name}: root")).collect()
+}
+
+/// The name with each of the signs in each place of its hyphens.
+fn mixtures(name: &str, signs: &[&str]) -> Vec<String> {
+    let mut words = name.split('-');
+    let mut all = vec![words.next().unwrap_or_default().to_owned()];
+    for word in words {
+        let longer = |start: &String| {
+            signs.iter().map(|sign| format!("{start}{sign}{word}")).collect::<Vec<_>>()
+        };
+        all = all.iter().flat_map(longer).collect();
     }
-    forged
+    all
 }
 
 #[test]
@@ -110,6 +125,11 @@ fn no_spelling_of_a_forged_header_reaches_the_application() {
             let page = server.ask("GET /", &[&[bob.as_str()], &some[..]].concat());
             assert_eq!(page.reached(&TELLING), ["x-remote-groups: ops", "x-remote-user: bob"]);
             assert_eq!(server.ask("GET /", &some).status, 401, "{some:?}");
+        }
+        for some in odd_forgeries().chunks(24) {
+            let some: Vec<&str> = some.iter().map(String::as_str).collect();
+            let page = server.ask("GET /", &[&[alice().as_str()], &some[..]].concat());
+            assert_eq!(page.reached(&TELLING), honest.reached(&TELLING), "{some:?}");
         }
     }
 }
@@ -130,24 +150,17 @@ fn a_client_cannot_choose_its_realm_or_rules_nor_ask_the_shim_itself() {
 }
 
 #[test]
-fn wrong_and_malformed_credentials_are_a_401_with_the_challenge() {
+fn wrong_and_malformed_credentials_are_a_401_with_the_challenge_the_reason_and_a_page() {
     let site = printed();
     let challenge = Some("Basic realm=\"Restricted\", charset=\"UTF-8\"");
-    let long = "x".repeat(5_000);
-    for authorization in [
-        basic("alice", "wrong"),
-        basic("mallory", "alice-secret"),
-        basic("alice", ""),
-        basic("", "alice-secret"),
-        basic(&long, "p"),
-        basic_bytes(b"alice\xff:\xfe"),
-        basic_bytes(b"alice"),
-        "Authorization: Basic ???".to_owned(),
-        "Authorization: Bearer x".to_owned(),
-        "X-Nothing: at all".to_owned(),
-    ] {
+    let nothing = ("X-Nothing: at all".to_owned(), "no_credentials");
+    let invalid = invalid_credentials().into_iter().map(|it| (it, "bad_credentials"));
+    for (authorization, reason) in invalid.chain([nothing]) {
         let no = site.nginx.server().ask("GET /", &[&authorization]);
-        assert_eq!((no.status, no.header("www-authenticate")), (401, challenge), "{authorization}");
+        no.is(401, reason);
+        assert_eq!(no.header("www-authenticate"), challenge, "{authorization}");
+        assert_eq!(no.header("content-type"), Some("text/html; charset=utf-8"), "{no:#?}");
+        assert!(no.body.contains("<h1>Please log in</h1>"), "{no:#?}");
     }
 }
 
@@ -205,23 +218,141 @@ fn nginx_keeps_its_connections_to_the_shim_over_yes_and_no() {
     assert!(metrics.contains("usher_http_connections_total 2\n"), "{metrics}");
 }
 
+const LARGE: usize = 100 << 20;
+
+/// Sends a large body in pieces, each between these.
+fn send_large(conversation: &mut Conversation, before: &str, after: &str) {
+    let piece = [before.as_bytes(), &vec![b'x'; 1 << 20], after.as_bytes()].concat();
+    for _ in 0..LARGE >> 20 {
+        conversation.send(&piece);
+    }
+}
+
 #[test]
-fn large_bodies_reach_the_application_and_not_the_shim() {
-    const LENGTH: usize = 100 << 20;
+fn large_bodies_reach_the_application_whole() {
     let site = site("client_max_body_size 0;", |text| text);
-    let length = format!("Content-Length: {LENGTH}");
+    let length = format!("Content-Length: {LARGE}");
     let mut put = site.nginx.server().connect();
     put.send(head("PUT /big", &[&alice(), &length]).as_bytes());
-    let chunk = vec![b'x'; 1 << 20];
-    for _ in 0..LENGTH / chunk.len() {
-        put.send(&chunk);
-    }
+    send_large(&mut put, "", "");
     let page = put.response(false);
-    assert!(page.body.ends_with(&format!("\n{LENGTH} bytes\n")), "{page:#?}");
+    assert!(page.body.ends_with(&format!("\n{LARGE} bytes\n")), "{page:#?}");
+    // As git pushes.
+    let mut push = site.nginx.server().connect();
+    push.send(head("POST /big", &[&alice(), "Transfer-Encoding: chunked"]).as_bytes());
+    send_large(&mut push, "100000\r\n", "\r\n");
+    push.send(b"0\r\n\r\n");
+    let page = push.response(false);
+    assert!(page.body.ends_with(&format!("\n{LARGE} bytes\n")), "{page:#?}");
     // Who is refused is so before the body is sent.
     let mut put = site.nginx.server().connect();
     put.send(head("PUT /big", &[&basic("alice", "wrong"), &length]).as_bytes());
     assert_eq!(put.response(false).status, 401);
+}
+
+/// Something in the place of usher-http that lets everybody in, and tells all that it was sent.
+fn credulous() -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("bound").to_string();
+    let told = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("nginx");
+        let (mut told, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            told.extend_from_slice(&buffer[..length]);
+            if told.ends_with(b"\r\n\r\n") {
+                let yes = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(yes).expect("nginx");
+            }
+        }
+        String::from_utf8(told).expect("heads")
+    });
+    (place, told)
+}
+
+#[test]
+fn the_shim_is_sent_the_head_of_a_request_and_nothing_of_its_body() {
+    let ((shim, told), application) = (credulous(), Shim::echo());
+    let (port, url) = (free_port(), application.url());
+    let listen = format!("127.0.0.1:{port}");
+    let arguments = ["snippet", "nginx", "--listen", &listen, "--upstream", &url, "--shim", &shim];
+    let text = programs::run("usherctl", &arguments).success().stdout;
+    let nginx = Nginx::start(port, "", &text);
+    for (framing, body) in [
+        ("Content-Length: 11", "body-secret"),
+        ("Transfer-Encoding: chunked", "b\r\nbody-secret\r\n0\r\n\r\n"),
+    ] {
+        let mut put = nginx.server().connect();
+        put.send(head("PUT /big", &[&alice(), framing]).as_bytes());
+        put.send(body.as_bytes());
+        assert!(put.response(false).body.ends_with("\n11 bytes\n"));
+    }
+    drop(nginx);
+    let told = told.join().expect("what it got").to_lowercase();
+    assert_eq!(told.matches(" /auth http/1.1\r\n").count(), 2, "{told}");
+    for unwanted in ["body-secret", "content-length", "transfer-encoding"] {
+        assert!(!told.contains(unwanted), "{unwanted} in {told}");
+    }
+}
+
+#[test]
+fn a_restart_of_the_daemon_under_load_loses_no_page() {
+    let Site { mut daemon, shim, application: _application, nginx } = printed();
+    let restarted = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let browser = || {
+            let (mut browser, mut asked) = (nginx.server().connect(), 0);
+            while !restarted.load(Ordering::Acquire) || asked < 10 {
+                browser.send(head("GET /", &[&alice()]).as_bytes());
+                let page = browser.response(false);
+                assert_eq!(page.status, 200, "{page:#?} {} {}", nginx.log(), shim.log());
+                asked += 1;
+            }
+        };
+        let browsers: Vec<_> = (0..8).map(|_| scope.spawn(browser)).collect();
+        assert_eq!(nginx.server().ask("GET /", &[&alice()]).status, 200);
+        for _ in 0..2 {
+            daemon = Daemon::start_in(daemon.crash(), |command| command);
+        }
+        restarted.store(true, Ordering::Release);
+        for browser in browsers {
+            browser.join().expect("every page was shown");
+        }
+    });
+}
+
+/// What the application is told of zoë, whose names are all beyond ASCII: first and last name, user.
+fn told_of_zoe(encoding: &str) -> Vec<String> {
+    let folder = daemon::folder(&format!("{LOCAL}{HTTP}header_encoding = {encoding}\n"));
+    let hash = USERS.lines().find(|line| line.starts_with("password = ")).expect("a hash");
+    let zoe = "first_name = \"Zoë\"\nlast_name = \"Łuk\"\n";
+    let users = format!("[user.\"zoë\"]\n{hash}\n{zoe}");
+    daemon::write_private(&folder.path().join("users.toml"), &users);
+    let daemon = Daemon::start_in(folder, |command| command);
+    let (shim, application) = (Shim::start(&daemon), Shim::echo());
+    let nginx = Nginx::of_snippet(&shim, &application.url(), &[], "", |text| text);
+    let page = nginx.server().ask("GET /", &[&basic("zoë", "alice-secret")]);
+    assert_eq!(page.status, 200, "{encoding}: {page:#?}");
+    let told = page.reached(&["X-Remote-User", "X-Remote-Firstname", "X-Remote-Lastname"]);
+    let values = told.iter().filter_map(|line| line.split_once(": "));
+    values.map(|(_, value)| value.to_owned()).collect()
+}
+
+#[test]
+fn each_encoding_of_a_header_reaches_the_application() {
+    let both = |word: &str| {
+        format!("{{ X_REMOTE_FIRSTNAME = \"{word}\", X_REMOTE_LASTNAME = \"{word}\" }}")
+    };
+    for (encoding, expected) in [
+        ("\"utf-8\"", ["Zoë", "Łuk", "zoë"]),
+        ("\"percent\"", ["Zo%C3%AB", "%C5%81uk", "zo%C3%AB"]),
+        ("\"base64\"", ["Wm/Dqw==", "xYF1aw==", "em/Dqw=="]),
+        ("\"rfc2047\"", ["=?UTF-8?B?Wm/Dqw==?=", "=?UTF-8?B?xYF1aw==?=", "=?UTF-8?B?em/Dqw==?="]),
+        (&both("ascii"), ["Zoe", "Luk", "zoë"]),
+        // The echo page shows a byte that is no UTF-8 so.
+        (&both("iso-8859-1"), ["Zo\u{fffd}", "Luk", "zoë"]),
+    ] {
+        assert_eq!(told_of_zoe(encoding), expected, "{encoding}");
+    }
 }
 
 #[test]

@@ -1,12 +1,18 @@
 //! `snippet`: a proxy's whole configuration, printed. The texts are the files in `snippet/`.
 
+mod spelling;
+
 use std::path::Path;
 
 use crate::arguments::{Proxy, Snippet};
 use crate::report::{Exit, Report};
 
+pub(crate) use spelling::{OTHER_SIGNS, aliases, header};
+
 /// Headers by which applications know a user, whoever sets them. They are always taken away.
 pub(crate) const OTHERS: [&str; 2] = ["X-Forwarded-User", "Remote-User"];
+/// What an answer says of itself, so that no client may.
+const OF_ANSWERS: [&str; 2] = ["X-Usher-Stale", "X-Usher-Warning"];
 
 /// Prints it.
 pub(crate) fn run(socket: &Path, asked: &Snippet) -> Report {
@@ -93,8 +99,8 @@ fn shim(proxy: Proxy, address: &str) -> Result<String, &'static str> {
     })
 }
 
-/// Puts everything into its places. A line with a header, in whichever form, or an alias stands
-/// there once for each.
+/// Puts everything into its places. A line with a header, in whichever form, or another spelling
+/// stands there once for each.
 fn fill(template: &str, places: &[(&str, String)], keys: &[String]) -> String {
     let mut text = String::new();
     for line in template.lines() {
@@ -113,14 +119,24 @@ fn repeated(line: &str, keys: &[String]) -> Vec<String> {
     let names: Vec<String> = keys.iter().map(|key| header(key)).collect();
     let others = OTHERS.iter().map(|name| (*name).to_owned());
     let others: Vec<String> = others.filter(|name| !names.contains(name)).collect();
+    let all = || {
+        let told = names.iter().chain(&others).map(String::as_str);
+        told.chain(OF_ANSWERS)
+    };
+    let each = |place: &str, words: Vec<String>| {
+        words.iter().map(|word| line.replace(place, word)).collect::<Vec<_>>()
+    };
+    if line.contains("__OTHER__") {
+        return each("__OTHER__", others);
+    }
     if line.contains("__ALIAS__") {
-        let spellings = names.iter().chain(&others).flat_map(|name| aliases(name));
-        let spellings = others.iter().cloned().chain(spellings);
-        return spellings.map(|alias| line.replace("__ALIAS__", &alias)).collect();
+        return each("__ALIAS__", all().flat_map(aliases).collect());
     }
     if line.contains("__PATTERN__") {
-        let any = |name: &String| line.replace("__PATTERN__", &name.replace('-', "[^a-z0-9]"));
-        return names.iter().chain(&others).map(any).collect();
+        return each("__PATTERN__", all().map(|name| name.replace('-', "[^a-z0-9]")).collect());
+    }
+    if line.contains("__ODD__") {
+        return each("__ODD__", spelling::odd_starts(all()));
     }
     if OF_A_HEADER.iter().any(|place| line.contains(place)) {
         let filled = |(key, name): (&String, &String)| {
@@ -135,47 +151,9 @@ fn repeated(line: &str, keys: &[String]) -> Vec<String> {
     vec![line.to_owned()]
 }
 
-/// `X_REMOTE_EMAIL` is `X-Remote-Email` in HTTP.
-pub(crate) fn header(key: &str) -> String {
-    let word = |word: &str| {
-        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-        first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
-    };
-    key.split(['_', '-']).map(word).collect::<Vec<_>>().join("-")
-}
-
-/// The other spellings that applications take for a header: with underscores and dots in the
-/// places of its hyphens.
-pub(crate) fn aliases(name: &str) -> Vec<String> {
-    let mut spellings = vec![String::new()];
-    for part in name.split_inclusive('-') {
-        let each =
-            |start: &String| ["-", "_", "."].map(|sign| start.clone() + &part.replace('-', sign));
-        spellings = spellings.iter().flat_map(each).collect();
-        spellings.dedup();
-    }
-    spellings.retain(|spelling| spelling != name);
-    spellings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_header_has_an_alias_for_each_way_of_writing_its_hyphens() {
-        let aliases = aliases("X-Remote-User");
-        assert_eq!(aliases.len(), 8, "{aliases:?}");
-        for alias in ["X_Remote_User", "X-Remote_User", "X.Remote.User", "X_Remote.User"] {
-            assert!(aliases.iter().any(|it| it == alias), "{alias}");
-        }
-    }
-
-    #[test]
-    fn names_of_the_environment_are_headers_in_http() {
-        assert_eq!(header("X_REMOTE_EMAIL"), "X-Remote-Email");
-        assert_eq!(header("who"), "Who");
-    }
 
     fn asked(proxy: Proxy) -> Snippet {
         Snippet {
@@ -192,12 +170,12 @@ mod tests {
     fn lines_are_repeated_for_each_header_and_no_place_is_left_open() {
         for (proxy, lines) in [
             (Proxy::Nginx, ["proxy_set_header X-Mail $usher_x_mail;", "X.Mail \"\";", "\"corp\";"]),
-            (Proxy::Caddy, ["\t\t\t\tX-Mail", "request_header -X_Mail", "http://:8080 {"]),
+            (Proxy::Caddy, ["\t\t\t\tX-Mail", "request_header -X_*", "http://:8080 {"]),
             (Proxy::Haproxy, ["^X[^a-z0-9]Mail$", "bind :8080", "application 127.0.0.1:8000"]),
             (Proxy::HaproxyLua, ["\"X-Mail\",", "\"Who\",", "\"127.0.0.1:9180\""]),
             (Proxy::Apache, ["%{reqenv:X_MAIL}", "unset X_Mail", "\"http://127.0.0.1:8000/\""]),
             (Proxy::Traefik, ["- X-Mail", "X_Mail: \"\"", "9180/auth?realm=corp\""]),
-            (Proxy::Envoy, ["exact: x-mail", "- X.Mail", "port_value: 8000"]),
+            (Proxy::Envoy, ["exact: x-mail", "(?i)X[^a-z0-9]Mail", "port_value: 8000"]),
         ] {
             let report = run(Path::new("/run/usher/usher.sock"), &asked(proxy));
             assert_eq!((report.exit, &report.complaint), (Exit::Yes, &None));

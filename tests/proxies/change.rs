@@ -66,19 +66,47 @@ fn through_envoy_browsers_go_where_passwords_are_changed() {
     each(HTTP, Site::envoy);
 }
 
-#[test]
-fn what_the_directory_says_of_a_right_password_reaches_the_application() {
-    let (_slapd, site) = site(HTTP);
-    let _nginx = site.nginx();
-    let told = |user: &str| {
-        let forged = "X-Usher-Warning: forged";
+/// What the application is told of the password of each user.
+fn warnings(http: &str, start: impl FnOnce(&Site) -> Proxy) -> [String; 3] {
+    let (_slapd, site) = site(http);
+    let _proxy = start(&site);
+    ["expiring", "grace", "alice"].map(|user| {
+        let forged = ["X-Usher-Warning: forged", "X_Usher_Warning: forged"];
         let auth = basic(user, &format!("{user}-secret"));
-        let page = site.server().ask("GET /", &[&auth, forged]);
+        let page = site.server().ask("GET /", &[&[auth.as_str()], &forged[..]].concat());
         page.reached(&["X-Usher-Warning"]).join(" ")
-    };
-    let expiring = told("expiring");
+    })
+}
+
+fn warns(http: &str, start: impl FnOnce(&Site) -> Proxy) {
+    let [expiring, grace, alice] = warnings(http, start);
     let seconds = expiring.strip_prefix("x-usher-warning: password_expires=");
     assert!(seconds.is_some_and(|seconds| seconds.parse::<u64>().is_ok()), "{expiring}");
-    assert_eq!(told("grace"), "x-usher-warning: grace_logins=1");
-    assert_eq!(told("alice"), "");
+    assert_eq!(grace, "x-usher-warning: grace_logins=1");
+    assert_eq!(alice, "");
+}
+
+#[test]
+fn through_nginx_the_application_learns_what_the_directory_says_of_a_right_password() {
+    warns(HTTP, Site::nginx);
+}
+
+#[test]
+fn through_haproxy_the_application_learns_what_the_directory_says_of_a_right_password() {
+    warns(HTTP, Site::haproxy);
+}
+
+#[test]
+fn through_traefik_the_application_learns_what_the_directory_says_of_a_right_password() {
+    warns(HTTP_PORT, Site::traefik);
+}
+
+#[test]
+fn through_envoy_the_application_learns_what_the_directory_says_of_a_right_password() {
+    warns(HTTP, Site::envoy);
+}
+
+#[test]
+fn through_caddy_nobody_says_anything_of_a_right_password() {
+    assert_eq!(warnings(HTTP, Site::caddy), ["", "", ""]);
 }

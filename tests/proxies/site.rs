@@ -1,20 +1,24 @@
 //! A site behind a proxy that runs with what `usherctl snippet` prints.
 
+use std::any::Any;
 use std::fs;
 use std::net::TcpStream;
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::daemon::{self, Daemon, LISTEN, LOCAL};
+use crate::support::daemon::{self, Daemon, LISTEN, LOCAL, USERS};
 use crate::support::http::Server;
-use crate::support::httpd;
+use crate::support::httpd::{self, Httpd};
 use crate::support::nginx::Nginx;
 use crate::support::process::Process;
 use crate::support::programs::{self, from_pypi, installed};
 use crate::support::shim::{HTTP, Shim};
 use crate::support::slapd::free_port;
 use crate::support::{text_of, until_true};
+
+/// So many wrong passwords are tried for a user.
+pub(crate) const FAILURES: usize = 10;
 
 /// `[http]` with a port instead of a socket.
 pub(crate) const HTTP_PORT: &str = "[http]\nlisten = \"127.0.0.1:0\"\n";
@@ -28,14 +32,11 @@ pub(crate) struct Site {
 }
 
 /// A proxy, as long as it is wanted.
-pub(crate) struct Proxy {
-    _process: Option<Process>,
-    _nginx: Option<Nginx>,
-    _folder: TempDir,
-}
+pub(crate) struct Proxy(#[expect(dead_code, reason = "it is dropped")] Box<dyn Any>);
 
 impl Site {
-    /// With alice and bob, before a proxy that asks over a socket.
+    /// With alice, bob, and carol, who may not in, before a proxy that asks over a socket. What is
+    /// decided is in `audit.json`.
     pub(crate) fn new() -> Self {
         Self::of_local_users(HTTP)
     }
@@ -46,10 +47,24 @@ impl Site {
     }
 
     fn of_local_users(http: &str) -> Self {
-        let listen = format!("{LISTEN}socket_mode = \"0666\"\n");
-        let folder = daemon::folder(&format!("{LOCAL}{listen}{http}challenge = \"Staff\"\n"));
-        httpd::open(folder.path());
+        let policy = format!(
+            "[realm.home.rules]\nrequire = \"group=dev|ops\"\n\
+             [realm.home.shield]\nfailures = {FAILURES}\n\
+             [audit]\nfile = \"@DIR@/audit.json\"\n{http}challenge = \"Staff\"\n"
+        );
+        let folder = Self::folder(&format!("{LOCAL}{policy}"));
+        let hash = USERS.lines().find(|line| line.starts_with("password = ")).expect("a hash");
+        let users = format!("{USERS}\n[user.carol]\n{hash}\n");
+        daemon::write_private(&folder.path().join("users.toml"), &users);
         Self::of(Daemon::start_in(folder, |command| command), "home")
+    }
+
+    /// The folder of a daemon which the processes of httpd may ask too.
+    pub(crate) fn folder(configuration: &str) -> TempDir {
+        let listen = format!("{LISTEN}socket_mode = \"0666\"\n");
+        let folder = daemon::folder(&format!("{configuration}{listen}"));
+        httpd::open(folder.path());
+        folder
     }
 
     /// With a realm of this daemon.
@@ -73,8 +88,19 @@ impl Site {
     }
 
     pub(crate) fn nginx(&self) -> Proxy {
-        let nginx = Nginx::start(self.port, "", &self.snippet("nginx"));
-        Proxy { _process: None, _nginx: Some(nginx), _folder: folder() }
+        Proxy(Box::new(Nginx::start(self.port, "", &self.snippet("nginx"))))
+    }
+
+    pub(crate) fn apache(&self) -> Proxy {
+        self.apache_with("", |text| text)
+    }
+
+    /// With more before what is printed, and that changed as people do.
+    pub(crate) fn apache_with(&self, more: &str, adapt: impl FnOnce(String) -> String) -> Proxy {
+        let text = format!("{more}{}", adapt(self.snippet("apache")));
+        let httpd = Httpd::start_in(httpd::folder(), "event", &text, |command| command);
+        until_true("its other port", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        Proxy(Box::new(httpd))
     }
 
     pub(crate) fn caddy(&self) -> Proxy {
@@ -133,7 +159,7 @@ impl Site {
             assert_eq!(process.ended(), None, "{}", text_of(&log));
             TcpStream::connect(("127.0.0.1", self.port)).is_ok()
         });
-        Proxy { _process: Some(process), _nginx: None, _folder: folder }
+        Proxy(Box::new((process, folder)))
     }
 }
 

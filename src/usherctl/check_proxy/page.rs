@@ -19,6 +19,14 @@ const MARK: &str = "usher-http echo";
 /// The longest page that is read.
 const MOST_BYTES: u64 = 256 << 10;
 
+/// What stands at the page's place.
+pub(super) enum Seen {
+    /// The echo page.
+    Application(String),
+    /// Another answer, by its status; 0 for what is no answer of HTTP.
+    Status(u16),
+}
+
 pub(super) struct Page {
     /// None for `http://`.
     tls: Option<Tls>,
@@ -56,14 +64,15 @@ impl Page {
         self.authorization.is_some()
     }
 
-    /// The page with these headers sent along; none where the answer is something else.
-    pub(super) fn get(&self, headers: &[String]) -> Result<Option<String>, Failure> {
+    /// The page with these headers sent along.
+    pub(super) fn get(&self, headers: &[String]) -> Result<Seen, Failure> {
         let answer = self.fetch(headers).map_err(|error| {
             (Exit::Unavailable, format!("cannot ask the proxy at {}: {error}", self.authority))
         })?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let is_page = head.split(' ').nth(1) == Some("200") && body.contains(MARK);
-        Ok(is_page.then(|| body.to_owned()))
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let is_page = status == 200 && body.contains(MARK);
+        Ok(if is_page { Seen::Application(body.to_owned()) } else { Seen::Status(status) })
     }
 
     fn fetch(&self, headers: &[String]) -> io::Result<String> {

@@ -13,6 +13,10 @@ local passed = {
 }
 
 local function refuse(txn, response)
+    local reason = response.headers and response.headers["x-usher-reason"]
+    if reason and reason[0] == "throttled" then
+        response.status = 429
+    end
     local reply = txn:reply({ status = response.status, body = response.body or "" })
     for _, name in ipairs(passed) do
         local values = response.headers and response.headers[name]
@@ -58,6 +62,13 @@ local function usher(txn)
     for _, name in ipairs(told) do
         local value = response.headers[string.lower(name)]
         txn.http:req_set_header(name, value and value[0] or "")
+    end
+    -- How old the answer is, where no directory answers, and that a password soon expires.
+    for _, name in ipairs({ "x-usher-stale", "x-usher-warning" }) do
+        local value = response.headers[name]
+        if value then
+            txn.http:req_set_header(name, value[0])
+        end
     end
 end
 
