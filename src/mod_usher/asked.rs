@@ -1,7 +1,8 @@
 //! What a request has asked, so that it asks once: its sub-requests and redirects share this.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use usher_protocol::client::ClientError;
@@ -13,7 +14,7 @@ use crate::connections::{Connections, now};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whom {
     /// The daemon to ask.
-    pub socket: PathBuf,
+    pub socket: Arc<Path>,
     /// The realm to ask for; none is the daemon's choice.
     pub realm: Option<String>,
     /// The name as the user or another module gave it.

@@ -1,7 +1,8 @@
 //! The directives: what they may say, and how those of a directory add to those of its server.
 
 use std::ffi::c_void;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the daemon listens if nobody says otherwise.
@@ -14,10 +15,12 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is configured for a server or a directory; `None` is what was not said there.
+///
+/// httpd merges those of nested places anew for each request.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `UsherSocket`
-    pub socket: Option<PathBuf>,
+    pub socket: Option<Arc<Path>>,
     /// `UsherRealm`
     pub realm: Option<Expression>,
     /// `UsherTimeout`
@@ -26,8 +29,8 @@ pub struct Settings {
     pub metadata: Option<bool>,
     /// `UsherMetadataOnError`
     pub on_error: Option<OnError>,
-    /// The rules that stand alone in their `Require` lines here.
-    pub rules: Vec<String>,
+    /// The rules that stand alone in their `Require` lines.
+    pub rules: Option<Arc<Vec<String>>>,
 }
 
 /// A text that httpd has compiled and works out for each request; it lives as long as the settings.
@@ -48,14 +51,13 @@ impl Settings {
     /// What holds in an inner place: what was said there, else what was said outside.
     #[must_use]
     pub fn within(&self, outer: &Self) -> Self {
-        let rules = if self.rules.is_empty() { &outer.rules } else { &self.rules };
         Self {
-            rules: rules.clone(),
             socket: self.socket.clone().or_else(|| outer.socket.clone()),
             realm: self.realm.or(outer.realm),
             timeout: self.timeout.or(outer.timeout),
             metadata: self.metadata.or(outer.metadata),
             on_error: self.on_error.or(outer.on_error),
+            rules: self.rules.clone().or_else(|| outer.rules.clone()),
         }
     }
 
@@ -79,10 +81,21 @@ impl Settings {
         Ok(())
     }
 
+    /// Remembers what a `Require` line here asks for.
+    pub fn require(&mut self, rule: &str) {
+        Arc::make_mut(self.rules.get_or_insert_default()).push(rule.to_owned());
+    }
+
+    /// The rules that can be asked with a password.
+    #[must_use]
+    pub fn rules(&self) -> &[String] {
+        self.rules.as_deref().map_or(&[], Vec::as_slice)
+    }
+
     /// The socket in force.
     #[must_use]
-    pub fn socket(&self) -> &Path {
-        self.socket.as_deref().unwrap_or(Path::new(SOCKET))
+    pub fn socket(&self) -> Arc<Path> {
+        self.socket.clone().unwrap_or_else(|| Path::new(SOCKET).into())
     }
 
     /// The time-out in force.
@@ -92,14 +105,14 @@ impl Settings {
     }
 }
 
-fn socket(value: &str) -> Result<PathBuf, String> {
+fn socket(value: &str) -> Result<Arc<Path>, String> {
     if !value.starts_with('/') {
         return Err(format!("{value:?} is not an absolute path"));
     }
     if value.len() > LONGEST_PATH {
         return Err(format!("a socket's path has at most {LONGEST_PATH} bytes"));
     }
-    Ok(PathBuf::from(value))
+    Ok(Path::new(value).into())
 }
 
 /// As httpd's own time-outs: a number of seconds, or one with a unit.
@@ -152,7 +165,7 @@ mod tests {
         ]);
         let inner = settings(&[("UsherMetadata", "Off"), ("UsherTimeout", "2")]).within(&outer);
         assert_eq!(
-            (inner.socket(), inner.timeout()),
+            (&*inner.socket(), inner.timeout()),
             (Path::new("/outer"), Duration::from_secs(2))
         );
         assert_eq!((inner.metadata, inner.on_error), (Some(false), Some(OnError::Deny)));
@@ -160,19 +173,21 @@ mod tests {
 
     #[test]
     fn the_rules_of_an_inner_place_stand_for_those_outside_as_httpd_has_it() {
-        let with = |rules: &[&str]| Settings {
-            rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
-            ..Settings::default()
+        let with = |rules: &[&str]| {
+            let mut settings = Settings::default();
+            rules.iter().for_each(|rule| settings.require(rule));
+            settings
         };
         let outer = with(&["a", "b"]);
-        assert_eq!(with(&["c"]).within(&outer).rules, ["c"]);
-        assert_eq!(with(&[]).within(&outer).rules, ["a", "b"]);
+        assert_eq!(with(&["c"]).within(&outer).rules(), ["c"]);
+        assert_eq!(with(&[]).within(&outer).rules(), ["a", "b"]);
+        assert!(with(&[]).rules().is_empty());
     }
 
     #[test]
     fn the_defaults_are_those_of_the_manual() {
         let nothing = Settings::default();
-        assert_eq!(nothing.socket(), Path::new("/run/usher/usher.sock"));
+        assert_eq!(&*nothing.socket(), Path::new("/run/usher/usher.sock"));
         assert_eq!(nothing.timeout(), Duration::from_secs(3));
         assert_eq!(OnError::default(), OnError::Pass);
     }

@@ -258,17 +258,20 @@ unsafe extern "C" fn parse_require_line<const NUMBER: usize>(
 /// # Safety
 /// What httpd passes with a `Require` line.
 unsafe fn remember(parms: *mut cmd_parms, requirement: &Requirement) {
-    let Some(rule) = requirement.only_rule() else {
+    // SAFETY: by the contract.
+    let (path, server, context, pool) =
+        unsafe { ((*parms).path, (*parms).server, (*parms).context, (*parms).pool) };
+    // Without a path it is an alias, which stands for no place.
+    let Some(rule) = requirement.only_rule().filter(|_| !path.is_null()) else {
         return;
     };
-    // SAFETY: by the contract; the settings of a section are from `create_settings`, which httpd
+    // SAFETY: by the contract; the settings of a place are from `create_settings`, which httpd
     // calls here if no directive of ours came before.
     unsafe {
-        let (server, context, pool) = ((*parms).server, (*parms).context, (*parms).pool);
         let module = &raw mut usher_module;
         let settings = sys::ap_set_config_vectors(server, context, ptr::null(), module, pool);
         if let Some(settings) = settings.cast::<Settings>().as_mut() {
-            settings.rules.push(rule.to_owned());
+            settings.require(rule);
         }
     }
 }
@@ -420,7 +423,7 @@ impl Request {
         let nothing_said = Settings::default();
         let settings = self.settings().unwrap_or(&nothing_said);
         let whom = Whom {
-            socket: settings.socket().to_path_buf(),
+            socket: settings.socket(),
             realm: self.realm(settings.realm)?,
             user: user.to_owned(),
         };
@@ -429,7 +432,7 @@ impl Request {
             client: self.address().and_then(|address| address.parse().ok()),
             timeout: settings.timeout(),
             asked: self.asked(),
-            rules: self.settings().map_or(&[], |settings| &settings.rules),
+            rules: self.settings().map_or(&[], Settings::rules),
             connections: &CONNECTIONS,
         })
     }

@@ -54,7 +54,7 @@ mod tests {
         let fake = Fake::start(answer);
         let user = "alice".to_owned();
         let mut question = Question {
-            whom: Whom { socket: fake.socket().to_path_buf(), realm: None, user },
+            whom: Whom { socket: fake.socket().into(), realm: None, user },
             client: None,
             timeout: Duration::from_secs(10),
             asked: &mut Asked::default(),

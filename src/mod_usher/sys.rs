@@ -51,7 +51,7 @@ pub(crate) struct cmd_parms {
     pub(crate) pool: *mut apr_pool_t,
     temp_pool: *mut apr_pool_t,
     pub(crate) server: *mut server_rec,
-    path: *mut c_char,
+    pub(crate) path: *mut c_char,
     pub(crate) cmd: *const command_rec,
     pub(crate) context: *mut ap_conf_vector_t,
 }
@@ -357,6 +357,7 @@ const _: () = {
     assert!(offset_of!(request_rec, useragent_ip) == 688);
     assert!(offset_of!(cmd_parms, pool) == 64);
     assert!(offset_of!(cmd_parms, server) == 80);
+    assert!(offset_of!(cmd_parms, path) == 88);
     assert!(offset_of!(cmd_parms, cmd) == 96);
     assert!(offset_of!(cmd_parms, context) == 104);
     assert!(offset_of!(command_rec, name) == 0);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{everywhere, looked_up};
+use super::{app, everywhere, looked_up};
 use crate::support::httpd::{configtest, line_of};
 
 #[test]
@@ -122,5 +122,26 @@ fn the_realm_may_be_an_expression_under_every_mpm() {
         assert_eq!((get("home"), get("nowhere")), (200, 503));
         // What comes to nothing leaves the choice to the daemon.
         assert_eq!(site.alice().status, 200);
+    });
+}
+
+#[test]
+fn providers_and_requirements_may_have_aliases_under_every_mpm() {
+    let aliases = "<AuthnProviderAlias usher home>\nUsherRealm home\n</AuthnProviderAlias>\n\
+                   <AuthzProviderAlias usher-attribute staff \"employeeType=staff\">\n\
+                   </AuthzProviderAlias>\nUsherRealm nowhere\n";
+    let lines =
+        "    AuthzSendForbiddenOnFailure On\n    AuthBasicProvider home\n    UsherRealm home";
+    let staff = app(&format!("{lines}\n    Require staff"));
+    let ops = app(&format!("{lines}\n    Require usher-group ops")).replace("/app", "/ops");
+    // The alias alone brings the realm.
+    let any = app("    AuthBasicProvider home\n    Require valid-user").replace("/app", "/any");
+    everywhere(&format!("{aliases}{staff}{ops}{any}"), |site| {
+        let bob = |path| site.httpd.get_as("bob", "bob-secret", path).status;
+        assert_eq!((site.alice().status, bob("/app")), (200, 403), "{}", site.httpd.log());
+        let (before, ..) = site.questions();
+        // What an alias requires is asked where it is used, and nowhere else.
+        assert_eq!((bob("/ops"), bob("/any")), (200, 200), "{}", site.httpd.log());
+        assert_eq!(site.questions().0 - before, 2);
     });
 }

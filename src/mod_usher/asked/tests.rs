@@ -3,7 +3,7 @@ use crate::fake::{Fake, found, identity, lookup, refusal};
 
 fn question<'a>(fake: &Fake, connections: &'a Connections, asked: &'a mut Asked) -> Question<'a> {
     let user = "alice".to_owned();
-    let whom = Whom { socket: fake.socket().to_path_buf(), realm: None, user };
+    let whom = Whom { socket: fake.socket().into(), realm: None, user };
     let timeout = Duration::from_secs(10);
     Question { whom, client: None, timeout, asked, rules: &[], connections }
 }
