@@ -88,7 +88,7 @@ pub struct Question<'a> {
     pub timeout: Duration,
     /// What it has asked before.
     pub asked: &'a mut Asked,
-    /// What the place requires besides, which is asked together with a password.
+    /// What the place requires besides, which is asked along with the first question.
     pub rules: &'a [String],
     /// The way to the daemon.
     pub connections: &'a Connections,
@@ -100,7 +100,10 @@ impl Question<'_> {
         let known = self.facts().about.take();
         let about = match known {
             Some(about) => about,
-            None => self.look_up(self.query(Vec::new())),
+            None => self.with_rules(Call::Lookup).map(|(answer, rules)| {
+                self.facts().rules.extend(rules);
+                answer
+            }),
         };
         self.facts().about.insert(about).as_ref()
     }
@@ -110,6 +113,9 @@ impl Question<'_> {
     /// # Errors
     /// If nobody could be asked.
     pub fn holds(&mut self, rule: &str) -> Result<bool, CannotTell> {
+        if self.rules.iter().any(|known| known == rule) {
+            self.about().map_err(|cannot_tell| cannot_tell.clone())?;
+        }
         let facts = self.facts();
         if let Some((_, holds)) = facts.rules.iter().find(|(known, _)| known == rule) {
             return Ok(*holds);
@@ -124,7 +130,7 @@ impl Question<'_> {
             Some(Err(cannot_tell)) => return Err(cannot_tell.clone()),
             None => {}
         }
-        let told = self.look_up(query);
+        let told = self.put(Call::Lookup(query));
         let facts = self.facts();
         let holds = matches!(told, Ok(Answer::Known(_)));
         match told {
@@ -149,13 +155,14 @@ impl Question<'_> {
         {
             return login.clone();
         }
-        let login = self.log_in(password.clone());
+        let login = self.log_in(&password);
         self.facts().tried = Some((password, login.clone()));
         login
     }
 
-    fn log_in(&mut self, password: Password) -> Result<Login, CannotTell> {
-        let (answer, rules) = self.log_in_with_rules(password)?;
+    fn log_in(&mut self, password: &Password) -> Result<Login, CannotTell> {
+        let authenticate = |query| Call::Authenticate(query, password.clone());
+        let (answer, rules) = self.with_rules(authenticate)?;
         match answer {
             Answer::Known(identity) => {
                 let user = identity.user.clone();
@@ -169,7 +176,8 @@ impl Question<'_> {
             // The daemon does not say which it is, the name or the password; httpd wants to know
             // whether to try the next provider.
             Answer::Refused(refusal) if refusal.reason == Reason::BadCredentials => {
-                match self.about() {
+                let about = self.put(Call::Lookup(self.query(Vec::new())));
+                match self.facts().about.insert(about) {
                     Ok(Answer::Unknown) => Ok(Login::NoSuchUser),
                     _ => Ok(Login::Denied(refusal)),
                 }
@@ -179,29 +187,33 @@ impl Question<'_> {
         }
     }
 
-    /// How the password did, and what that says of the place's rules.
+    /// The first question, and what its answer says of the place's rules.
     ///
     /// They are asked along, so that one answer is enough for whoever fulfils them all. Of anybody
     /// else it tells neither whether the realm would let them in without, nor which of several
     /// does not hold, which only matters in `RequireAny` and `RequireNone`.
-    fn log_in_with_rules(
+    fn with_rules(
         &mut self,
-        password: Password,
+        call: impl Fn(Query) -> Call,
     ) -> Result<(Answer, Vec<(String, bool)>), CannotTell> {
         let rules = if self.rules.len() > MAX_RULES { &[] } else { self.rules };
-        let all = |hold: bool| rules.iter().map(|rule| (rule.clone(), hold)).collect();
+        let alone = call(self.query(Vec::new()));
         if rules.is_empty() {
-            return Ok((self.authenticate(password)?, Vec::new()));
+            return Ok((self.put(alone)?, Vec::new()));
         }
-        let verdict = self.ask(Call::Authenticate(self.query(rules.to_vec()), password.clone()))?;
+        let verdict = self.ask(call(self.query(rules.to_vec())))?;
         match verdict.refusal().map(|refusal| refusal.reason) {
-            Some(Reason::Rule) => {
-                let answer = self.authenticate(password)?;
-                Ok((answer, if rules.len() == 1 { all(false) } else { Vec::new() }))
+            None => {
+                Ok((self.answer(verdict)?, rules.iter().map(|it| (it.clone(), true)).collect()))
             }
-            // A rule that the realm does not understand is not the login's fault.
-            Some(Reason::BadRequest) => Ok((self.authenticate(password)?, Vec::new())),
-            _ => Ok((self.answer(verdict)?, all(true))),
+            Some(Reason::Rule) => {
+                let answer = self.put(alone)?;
+                let only = rules.iter().filter(|_| rules.len() == 1);
+                Ok((answer, only.map(|rule| (rule.clone(), false)).collect()))
+            }
+            // A rule that the realm does not understand concerns nobody until it is judged.
+            Some(Reason::BadRequest) => Ok((self.put(alone)?, Vec::new())),
+            Some(_) => Ok((self.answer(verdict)?, Vec::new())),
         }
     }
 
@@ -214,13 +226,8 @@ impl Question<'_> {
         Query { realm: realm.clone(), user: user.clone(), client: self.client, require }
     }
 
-    fn look_up(&mut self, query: Query) -> Result<Answer, CannotTell> {
-        let verdict = self.ask(Call::Lookup(query))?;
-        self.answer(verdict)
-    }
-
-    fn authenticate(&mut self, password: Password) -> Result<Answer, CannotTell> {
-        let verdict = self.ask(Call::Authenticate(self.query(Vec::new()), password))?;
+    fn put(&mut self, call: Call) -> Result<Answer, CannotTell> {
+        let verdict = self.ask(call)?;
         self.answer(verdict)
     }
 

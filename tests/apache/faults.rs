@@ -7,7 +7,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::{HEADERS, app, authenticated, everywhere, everywhere_with, looked_up};
+use super::{authenticated, everywhere, everywhere_with, looked_up};
 use crate::support::httpd::open;
 use crate::support::process::run;
 use crate::support::programs::installed;
@@ -92,31 +92,5 @@ fn other_modules_are_asked_once_in_each_phase_under_every_mpm() {
         // Whom nobody knows, everybody is asked for.
         assert_eq!(site.httpd.get_as("nobody", "x", "/app").status, 500);
         assert_eq!(told(), (user + 1, 1), "{}", site.httpd.log());
-    });
-}
-
-/// As mod_ssl does with a certificate: the user is known before httpd asks for one.
-const KNOWN: &str = "
-require 'apache2'
-function known(r) r.user = 'alice' return apache2.OK end
-";
-
-#[test]
-fn whom_another_module_knows_from_the_start_is_judged_and_told_of_under_every_mpm() {
-    let module = "LoadModule lua_module @MODULES@/mod_lua.so\nUsherTimeout 60s\n";
-    let known = "    LuaHookAccessChecker @DIR@/htdocs/known.lua known early\n    \
-                 AuthzSendForbiddenOnFailure On\n    UsherMetadata On\n    Require usher-group";
-    let place =
-        |path: &str, group: &str| app(&format!("{known} {group}\n{HEADERS}")).replace("/app", path);
-    let configuration = format!("{module}{}{}", place("/app", "dev"), place("/ops", "ops"));
-    everywhere(&configuration, |mut site| {
-        fs::write(site.httpd.path("htdocs/known.lua"), KNOWN).unwrap();
-        let page = site.httpd.get("/app", &[]);
-        let seen = (page.status, page.header("X-Remote-Email"));
-        assert_eq!(seen, (200, Some("alice@example.com")), "{page:#?} {}", site.httpd.log());
-        assert_eq!(site.questions(), (0, 1, 0));
-        assert_eq!(site.httpd.get("/ops", &[]).status, 403);
-        site.daemon.stop();
-        assert_eq!(site.httpd.get("/app", &[]).status, 503, "{}", site.httpd.log());
     });
 }

@@ -3,6 +3,7 @@
 mod applications;
 mod authentication;
 mod authorization;
+mod certificate;
 mod configuration;
 mod faults;
 mod graceful;

@@ -132,11 +132,16 @@ impl Httpd {
     }
 
     /// With a curl that somebody prepared.
-    pub(crate) fn fetch(&self, mut curl: Command, path: &str) -> Page {
+    pub(crate) fn fetch(&self, curl: Command, path: &str) -> Page {
+        self.fetch_over("http", curl, path)
+    }
+
+    /// As [`Self::fetch`], with another scheme.
+    pub(crate) fn fetch_over(&self, scheme: &str, mut curl: Command, path: &str) -> Page {
         let resolve = format!("localhost:{}:127.0.0.1", self.port);
         curl.args(["--silent", "--show-error", "--noproxy", "*", "--resolve", &resolve]);
         curl.args(["--write-out", "\n%{http_code}"]);
-        curl.arg(format!("http://localhost:{}{path}", self.port));
+        curl.arg(format!("{scheme}://localhost:{}{path}", self.port));
         let output = process::run(&mut curl, b"").success();
         let (body, status) = output.stdout.rsplit_once('\n').expect("a body and a status");
         Page { status: status.parse().expect("a status"), body: body.to_owned() }

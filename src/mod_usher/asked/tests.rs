@@ -181,6 +181,45 @@ fn a_login_without_the_places_rules_is_still_one() {
     assert_eq!(logged_in(&["no"], &[]), [&["no"][..], &[]]);
 }
 
+/// Asks who somebody is whom others authenticated, as [`logged_in`] does.
+fn looked_up(place: &[&str], held: &[bool]) -> Vec<Vec<String>> {
+    let place: Vec<String> = place.iter().map(|rule| (*rule).to_owned()).collect();
+    let fake = Fake::start(answer_about_attributes);
+    let (connections, mut asked) = (Connections::new(), Asked::default());
+    let mut question = question(&fake, &connections, &mut asked);
+    question.rules = &place;
+    for (rule, held) in place.iter().zip(held) {
+        assert_eq!(question.holds(rule), Ok(*held), "{rule}");
+    }
+    assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
+    fake.calls().iter().map(|call| rules(call).to_vec()).collect()
+}
+
+#[test]
+fn whom_others_authenticated_is_asked_for_with_the_places_rules() {
+    let place = ["attribute:a=1", "attribute:a=2"];
+    assert_eq!(looked_up(&place[..1], &[true]), [&place[..1]]);
+    assert_eq!(looked_up(&place, &[true, true]), [place]);
+    assert_eq!(looked_up(&place, &[]), [place]);
+    let no = ["attribute:no=1"];
+    assert_eq!(looked_up(&no, &[false]), [&no[..], &[]]);
+    let place = ["attribute:a=1", "attribute:no=1"];
+    let each = [&place[..1], &place[1..]];
+    assert_eq!(looked_up(&place, &[true, false]), [&place[..], &[], each[0], each[1]]);
+    assert_eq!(looked_up(&["no"], &[]), [&["no"][..], &[]]);
+}
+
+#[test]
+fn of_who_may_not_in_no_rule_is_said_to_hold() {
+    let fake = Fake::start(|_| Verdict::Denied(refusal(Reason::AccountDisabled)));
+    let (connections, mut asked) = (Connections::new(), Asked::default());
+    let mut question = question(&fake, &connections, &mut asked);
+    let place = ["attribute:a=1".to_owned()];
+    question.rules = &place;
+    assert_eq!(question.holds("attribute:a=1"), Ok(false));
+    assert_eq!(fake.calls().len(), 1);
+}
+
 #[test]
 fn no_login_is_asked_with_more_rules_than_a_question_can_hold() {
     let place = vec!["attribute:a=1"; MAX_RULES + 1];
