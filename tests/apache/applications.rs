@@ -13,7 +13,6 @@ fn names_that_a_client_sends_never_reach_the_application() {
     let (example, folder) =
         (example("Passwords and headers for an application behind httpd"), TempDir::new().unwrap());
     let configuration = with_unset(&folder, &example)
-        .replace("LoadModule usher_module modules/mod_usher.so\n", "")
         .replace("/run/usher/usher.sock", "@SOCKET@")
         .replace("http://127.0.0.1:5000", "@BACKEND@");
     let site = Site::start("event", &configuration);

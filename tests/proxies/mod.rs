@@ -24,7 +24,7 @@ impl Site {
 
     fn tells_who_it_is(&self) {
         let (server, alice) = (self.server(), alice());
-        let page = server.ask("GET /wiki?x=1", &[&alice]);
+        let page = server.ask("GET /wiki?x=1", &[&alice, "X-Real-IP: 192.0.2.9"]);
         assert_eq!(page.status, 200, "{page:#?}");
         assert!(page.body.contains("/wiki?x=1\n"), "{page:#?}");
         let mut told = page.reached(&TELLING);
@@ -38,6 +38,7 @@ impl Site {
         ];
         assert_eq!(told, expected, "{page:#?}");
         assert!(page.reached(&["Authorization"]).is_empty(), "{page:#?}");
+        assert_eq!(page.reached(&["X-Real-IP"]), ["x-real-ip: 127.0.0.1"], "{page:#?}");
         // Neither the realm nor the rules are the client's to choose.
         let wishes = [&alice, "X-Usher-Realm: x", "X-Usher-Require: group=x"];
         assert_eq!(server.ask("GET /?realm=x&require=group=x", &wishes).status, 200);
