@@ -17,9 +17,10 @@ const NO_CACHE: &str = "[realm.corp.cache]\nttl = \"0s\"\nnegative_ttl = \"0s\"\
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What an answer may take where `limit` is the promise. A machine that is busy with other tests
-/// takes its time even where all is well; a multiple of that is all that it can be held to.
+/// takes its time even where all is well; a multiple of that is all that it can be held to. On a
+/// quiet one, where the slowest is far below a tenth of a second, the promise counts.
 fn at_most(limit: Duration, slowest_where_all_is_well: Duration) -> Duration {
-    limit.max(slowest_where_all_is_well * 20)
+    limit.max(slowest_where_all_is_well * 10)
 }
 
 fn two_hosts(first: &str, second: &str) -> Daemon {
@@ -36,7 +37,20 @@ fn until_state(daemon: &Daemon, place: usize, state: &str) {
 }
 
 fn no_failure(load: Load) {
-    assert_eq!(load.end(), Vec::<String>::new());
+    let failed = load.end();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// Two hosts that speak TLS from the first byte on, and a daemon with a realm of them.
+fn two_hosts_with_tls(more: &str) -> (Slapd, Slapd, Daemon) {
+    let authority = Authority::new("ours");
+    let [first, second] =
+        [(); 2].map(|()| Slapd::start_with_tls(&authority.signs(&of_this_machine())));
+    let hosts = format!("{}, {}", first.tls_host(), second.tls_host());
+    let realm = realm(&hosts).replace("\"plain\"", "\"ldaps\"");
+    let folder = folder(&format!("{realm}ca_certificates = \"@DIR@/ca.pem\"\n{more}{NO_CACHE}"));
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("a file");
+    (first, second, Daemon::start_in(folder, |command| command))
 }
 
 #[test]
@@ -60,20 +74,59 @@ fn a_host_that_is_killed_and_comes_back_costs_no_request() {
 fn a_host_that_hangs_costs_no_request_and_less_than_a_second() {
     let (first, second) = (Slapd::start(), Slapd::start());
     let daemon = two_hosts(&first.host(), &second.host());
+    assert_costs_nothing_while_it_hangs(&first, &daemon);
+}
+
+#[test]
+fn a_host_that_hangs_before_tls_is_agreed_on_costs_no_more() {
+    let (first, _second, daemon) = two_hosts_with_tls("");
+    assert_costs_nothing_while_it_hangs(&first, &daemon);
+}
+
+#[test]
+fn who_waits_for_a_connection_to_a_host_that_hangs_goes_on_to_the_next() {
+    let (first, _second, daemon) = two_hosts_with_tls("pool = { bind_lanes = 2 }\n");
+    assert_costs_nothing_while_it_hangs(&first, &daemon);
+}
+
+fn assert_costs_nothing_while_it_hangs(first: &Slapd, daemon: &Daemon) {
     let load = Load::start(&daemon.socket());
-    until_state(&daemon, 0, "up");
+    until_state(daemon, 0, "up");
+    load.answers(100);
     load.slowest();
     load.answers(400);
     let well = load.slowest();
     first.pause();
     load.answers(400);
-    until_state(&daemon, 0, "down");
-    load.answers(200);
-    first.resume();
-    until_state(&daemon, 0, "up");
+    until_state(daemon, 0, "down");
     load.answers(200);
     let slowest = load.slowest();
     assert!(slowest < at_most(AT_ONCE, well), "{slowest:?}, and {well:?} where all is well");
+    // However many were on their way, and however often it was tried since.
+    let log = daemon.log();
+    assert_eq!(log.matches("the host is left alone").count(), 1, "{log}");
+    first.resume();
+    until_state(daemon, 0, "up");
+    load.answers(200);
+    let slowest = load.slowest();
+    assert!(slowest < at_most(AT_ONCE, well), "{slowest:?}, and {well:?} where all is well");
+    no_failure(load);
+}
+
+#[test]
+fn the_only_host_hangs_and_nobody_is_told_that_there_is_too_much_to_do() {
+    let slapd = Slapd::start();
+    slapd.pause();
+    let daemon = Daemon::start(&format!("{}{NO_CACHE}", realm(&slapd.host())));
+    let load = Load::start(&daemon.socket());
+    load.answers(64);
+    for failed in load.failures() {
+        assert!(!failed.text.contains("Overloaded"), "{failed:?}");
+    }
+    slapd.resume();
+    until_state(&daemon, 0, "up");
+    load.failures();
+    load.answers(100);
     no_failure(load);
 }
 
@@ -87,12 +140,12 @@ fn a_first_host_that_was_never_there_costs_nothing() {
     until_state(&daemon, 0, "down");
     let well = Load::start(&without.socket());
     load.answers(100);
-    load.slowest();
-    well.slowest();
-    load.answers(300);
-    let (slowest, well_slowest) = (load.slowest(), well.slowest());
-    let most = at_most(AT_ONCE / 2, well_slowest);
-    assert!(slowest < most, "{slowest:?}, and {well_slowest:?} without the first host");
+    load.median();
+    well.median();
+    load.answers(600);
+    let (half, well_half) = (load.median(), well.median());
+    let most = well_half * 3 / 2 + Duration::from_millis(1);
+    assert!(half < most, "half take {half:?}, and {well_half:?} without the first host");
     no_failure(load);
     no_failure(well);
 }
@@ -203,17 +256,32 @@ fn while_all_hosts_are_down_the_answer_comes_in_time_and_says_so() {
     assert!(slowest < at_most(AT_ONCE, well), "{slowest:?}, and {well:?} where all is well");
     assert!(failures.len() >= 250, "{failures:#?}");
     for failure in failures {
-        assert!(failure.contains("Unavailable") && failure.contains("NoHost"), "{failure}");
+        let said = &failure.text;
+        assert!(said.contains("Unavailable") && said.contains("NoHost"), "{said}");
     }
     // However long it lasts, the hosts are tried again soon.
     until_true("ten seconds", || down.elapsed() > Duration::from_secs(10));
     first.restart();
-    let back = Instant::now();
+    second.restart();
+    let back = Instant::now() + at_most(2 * AT_ONCE, well);
     until_true("service", || daemon.lookup("user001").code == 0);
-    let took = back.elapsed();
-    assert!(took < at_most(2 * AT_ONCE, well), "{took:?}, and {well:?} where all is well");
-    load.failures();
+    until_true("two seconds", || Instant::now() > back);
     load.answers(200);
+    let late: Vec<_> = load.end().into_iter().filter(|failed| failed.at > back).collect();
+    assert!(late.is_empty(), "{late:#?}");
+}
+
+#[test]
+fn connections_are_renewed_by_age_and_no_request_notices() {
+    let server = Slapd::start();
+    let pool = "pool = { max_age = \"1s\", idle_probe = \"1s\" }\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", server.realm()));
+    let load = Load::start(&daemon.socket());
+    load.answers(100);
+    let before = daemon.connections_to(server.port());
+    assert!(!before.is_empty());
+    until_true("new connections", || daemon.connections_to(server.port()).is_disjoint(&before));
+    load.answers(100);
     no_failure(load);
 }
 
@@ -223,6 +291,8 @@ fn a_host_that_is_restarted_again_and_again_costs_no_request() {
     let daemon = two_hosts(&first.host(), &second.host());
     let load = Load::start(&daemon.socket());
     for round in 0..20 {
+        // In service again, so that it is missed.
+        until_state(&daemon, 0, "up");
         load.answers(30);
         if round % 2 == 0 {
             first.stop();

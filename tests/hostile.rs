@@ -35,6 +35,8 @@ fn an_answer_that_is_too_large_is_the_end_of_that_search_and_of_nothing_else() {
         ("huge", "a message of 104857600 bytes, more than 1048576"),
         ("endless", "more than 10000 messages for one search"),
         ("many", "more than 32768 values in a message"),
+        // Less than 4 MB in all.
+        ("hollow", "more than 32768 values for one search"),
     ] {
         let reply = daemon.lookup(user);
         reply.is(3, "unavailable", "no_host");
@@ -44,6 +46,28 @@ fn an_answer_that_is_too_large_is_the_end_of_that_search_and_of_nothing_else() {
         assert_eq!(daemon.status()["realms"][0]["hosts"][0]["state"], "up");
         daemon.authenticate("alice", "secret").is_granted();
     }
+}
+
+#[test]
+fn who_asks_beside_two_answers_that_are_too_large_is_answered() {
+    let hostile = Hostile::start();
+    let daemon = daemon(&hostile);
+    daemon.lookup("alice").is_found();
+    for round in 0..3 {
+        thread::scope(|scope| {
+            let daemon = &daemon;
+            for number in 0..2 {
+                let huge = format!("huge{round}{number}");
+                scope.spawn(move || assert_eq!(daemon.lookup(&huge).outcome(), "unavailable"));
+            }
+            for number in 0..10 {
+                let user = format!("good{round}{number}");
+                scope.spawn(move || daemon.lookup(&user).is_found());
+            }
+        });
+    }
+    let host = &daemon.status()["realms"][0]["hosts"][0];
+    assert_eq!((host["state"].as_str(), host["failures"].as_u64()), (Some("up"), Some(0)));
 }
 
 #[test]
@@ -65,7 +89,7 @@ fn floods_do_not_fill_the_memory() {
     let before = peak(&daemon);
     thread::scope(|scope| {
         for number in 0..24 {
-            let user = format!("{}{number}", ["huge", "endless", "many"][number % 3]);
+            let user = format!("{}{number}", ["huge", "endless", "many", "hollow"][number % 4]);
             let daemon = &daemon;
             scope.spawn(move || assert_eq!(daemon.lookup(&user).outcome(), "unavailable"));
         }

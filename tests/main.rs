@@ -46,6 +46,7 @@ mod nginx;
 mod outage;
 mod pam;
 mod policy;
+mod pool;
 mod protocol;
 mod proxies;
 mod referrals;

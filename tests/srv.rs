@@ -62,7 +62,8 @@ fn hosts_that_come_and_go_cost_no_request() {
     load.answers(200);
     until_true("its connections to go", || daemon.connections_to(old.port()).is_empty());
     load.answers(100);
-    assert_eq!(load.end(), Vec::<String>::new());
+    let failed = load.end();
+    assert!(failed.is_empty(), "{failed:#?}");
     let log = daemon.log();
     for news in ["the DNS names this host", "the DNS no longer names this host"] {
         assert!(log.contains(news), "{log}");

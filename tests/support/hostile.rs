@@ -2,36 +2,84 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 /// It answers until the test ends.
 #[derive(Debug)]
-pub(crate) struct Hostile(SocketAddr);
+pub(crate) struct Hostile {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    accepted: AtomicUsize,
+    /// Binds of users.
+    binds: AtomicUsize,
+    /// Whether binds with `held-secret` are answered now.
+    released: Mutex<bool>,
+    release: Condvar,
+}
 
 impl Hostile {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
+        let shared = Arc::<Shared>::default();
+        let serving = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                serving.accepted.fetch_add(1, Ordering::AcqRel);
                 // A connection that the daemon cuts is what is asked for.
-                thread::spawn(move || converse(stream));
+                let shared = Arc::clone(&serving);
+                thread::spawn(move || converse(stream, &shared));
             }
         });
-        Self(address)
+        Self { address, shared }
     }
 
     pub(crate) fn host(&self) -> String {
-        self.0.to_string()
+        self.address.to_string()
+    }
+
+    /// Connections so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::Acquire)
+    }
+
+    /// How often a user's password was tried so far.
+    pub(crate) fn binds(&self) -> usize {
+        self.shared.binds.load(Ordering::Acquire)
+    }
+
+    /// Answers the binds with `held-secret`.
+    pub(crate) fn release(&self) {
+        *self.shared.released.lock().expect("not poisoned") = true;
+        self.shared.release.notify_all();
     }
 }
 
-fn converse(mut stream: TcpStream) -> Option<()> {
+fn converse(mut stream: TcpStream, shared: &Shared) -> Option<()> {
     loop {
         let request = request(&mut stream)?;
         let (id, op) = (*request.get(2)?, *request.get(3)?);
         let says = |name: &str| request.windows(name.len()).any(|part| part == name.as_bytes());
+        if op == 0x60 && says("uid=alice") {
+            shared.binds.fetch_add(1, Ordering::AcqRel);
+        }
         match op {
+            0x60 if says("held-secret") => {
+                let released = shared.released.lock().expect("not poisoned");
+                drop(shared.release.wait_while(released, |released| !*released));
+                stream.write_all(&message(id, 0x61, &RESULT)).ok()?;
+            }
+            // When nobody waits for it any more.
+            0x60 if says("late-secret") => {
+                let _ = stream.read(&mut [0]);
+                stream.write_all(&message(id, 0x61, &REFUSED)).ok()?;
+            }
             0x60 => stream.write_all(&message(id, 0x61, &RESULT)).ok()?,
             0x63 if says("huge") => huge(&mut stream, id)?,
             0x63 if says("endless") => loop {
@@ -39,6 +87,11 @@ fn converse(mut stream: TcpStream) -> Option<()> {
             },
             0x63 if says("many") => {
                 stream.write_all(&entry(id, &[0x04, 0x00].repeat(40_000))).ok()?;
+            }
+            0x63 if says("hollow") => {
+                let hollow = entry(id, &[0x04, 0x00].repeat(30_000));
+                (0..60).try_for_each(|_| stream.write_all(&hollow).ok())?;
+                stream.write_all(&message(id, 0x65, &RESULT)).ok()?;
             }
             0x63 if says("deep") => stream.write_all(&deep()).ok()?,
             0x63 => {
@@ -52,6 +105,9 @@ fn converse(mut stream: TcpStream) -> Option<()> {
 
 /// Success, with nothing more.
 const RESULT: [u8; 7] = [0x0a, 1, 0, 4, 0, 4, 0];
+
+/// invalidCredentials.
+const REFUSED: [u8; 7] = [0x0a, 1, 49, 4, 0, 4, 0];
 
 /// An entry with an attribute of 100 MB.
 fn huge(stream: &mut TcpStream, id: u8) -> Option<()> {

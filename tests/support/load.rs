@@ -28,8 +28,16 @@ pub(crate) struct Load {
 struct Shared {
     end: AtomicBool,
     answered: AtomicUsize,
-    failures: Mutex<Vec<String>>,
-    slowest: Mutex<Duration>,
+    failures: Mutex<Vec<Failed>>,
+    times: Mutex<Vec<Duration>>,
+}
+
+/// A request that got no yes.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    /// When it was told.
+    pub(crate) at: Instant,
+    pub(crate) text: String,
 }
 
 impl Load {
@@ -51,18 +59,30 @@ impl Load {
         });
     }
 
-    /// The slowest answer since the last call.
+    /// The slowest answer since the last call of this or [`Self::median`].
     pub(crate) fn slowest(&self) -> Duration {
-        std::mem::take(&mut *self.shared.slowest.lock().expect("not poisoned"))
+        self.times().pop().unwrap_or_default()
+    }
+
+    /// What half of the answers since then took at most.
+    pub(crate) fn median(&self) -> Duration {
+        let times = self.times();
+        times.get(times.len() / 2).copied().unwrap_or_default()
+    }
+
+    fn times(&self) -> Vec<Duration> {
+        let mut times = std::mem::take(&mut *self.shared.times.lock().expect("not poisoned"));
+        times.sort_unstable();
+        times
     }
 
     /// The failures since the last call.
-    pub(crate) fn failures(&self) -> Vec<String> {
+    pub(crate) fn failures(&self) -> Vec<Failed> {
         std::mem::take(&mut *self.shared.failures.lock().expect("not poisoned"))
     }
 
     /// Ends it, with the failures since the last call.
-    pub(crate) fn end(self) -> Vec<String> {
+    pub(crate) fn end(self) -> Vec<Failed> {
         self.shared.end.store(true, Ordering::Release);
         for client in self.clients {
             client.join().expect("a client");
@@ -90,10 +110,9 @@ impl Shared {
                 Ok(other) => Some(format!("{user} after {took:?}: {other:?}")),
                 Err(error) => Some(format!("{user} after {took:?}: {error}")),
             };
+            let failure = failure.map(|text| Failed { at: Instant::now(), text });
             self.failures.lock().expect("not poisoned").extend(failure);
-            let mut slowest = self.slowest.lock().expect("not poisoned");
-            *slowest = took.max(*slowest);
-            drop(slowest);
+            self.times.lock().expect("not poisoned").push(took);
             self.answered.fetch_add(1, Ordering::AcqRel);
             // The pace of the load, not a wait for anything.
             thread::sleep(PACE.saturating_sub(took));

@@ -1,5 +1,6 @@
 //! OpenLDAP's server, run by hand on a loopback port, with everything in a temporary folder.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
@@ -80,6 +81,8 @@ pub(crate) struct Operations {
     /// Binds with a name and a password, right or wrong.
     pub(crate) binds: usize,
     pub(crate) searches: usize,
+    /// Whatever else there is, as unbinds and extended operations.
+    pub(crate) others: usize,
 }
 
 impl Slapd {
@@ -258,10 +261,16 @@ impl Slapd {
     /// What it was asked so far. The line of an operation is written before its answer is sent.
     pub(crate) fn operations(&self) -> Operations {
         let log = self.log();
-        Operations {
-            binds: log.matches(" method=128").count(),
-            searches: log.matches(" SRCH base=").count(),
-        }
+        let (binds, searches) =
+            (log.matches(" method=128").count(), log.matches(" SRCH base=").count());
+        // Some have several lines: each is known by its connection and its number there.
+        let operation = |line: &str| {
+            let (_, rest) = line.split_once("conn=")?;
+            let (connection, rest) = rest.split_once(" op=")?;
+            Some((connection.to_owned(), rest.split(' ').next()?.to_owned()))
+        };
+        let all: BTreeSet<_> = log.lines().filter_map(operation).collect();
+        Operations { binds, searches, others: all.len().saturating_sub(binds + searches) }
     }
 
     /// How often it was searched by a filter that contains this.

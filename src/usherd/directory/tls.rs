@@ -5,7 +5,6 @@ mod verifier;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -18,7 +17,8 @@ use tokio_rustls::client::TlsStream;
 
 pub(super) use problem::problem;
 
-use self::verifier::Verifier;
+use self::problem::is_of_certificate;
+use self::verifier::{Shown, Verifier};
 use super::net::plain;
 use crate::config;
 
@@ -26,7 +26,7 @@ use crate::config;
 pub(super) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
-    expires: Arc<AtomicU64>,
+    shown: Arc<Shown>,
 }
 
 impl Tls {
@@ -37,8 +37,8 @@ impl Tls {
         let server = ServerName::try_from(name.to_owned())
             .map_err(|_| format!("{name:?} cannot be the name of a server of TLS"))?;
         let provider = Arc::new(default_provider());
-        let expires = Arc::<AtomicU64>::default();
-        let verifier = Verifier::new(realm, name, settings, &provider, Arc::clone(&expires));
+        let shown = Arc::<Shown>::default();
+        let verifier = Verifier::new(realm, name, settings, &provider, Arc::clone(&shown));
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS cannot be set up: {error}"))?
@@ -52,12 +52,12 @@ impl Tls {
         };
         // A session that is resumed would leave out the certificate, which may have expired.
         config.resumption = Resumption::disabled();
-        Ok(Self { connector: Arc::new(config).into(), name: server, expires })
+        Ok(Self { connector: Arc::new(config).into(), name: server, shown })
     }
 
     /// When the certificate that was shown last expires, in seconds since 1970.
     pub(super) fn certificate_expires(&self) -> Option<u64> {
-        Some(self.expires.load(Ordering::Relaxed)).filter(|expires| *expires > 0)
+        self.shown.expires()
     }
 
     /// The handshake; an error for people.
@@ -71,6 +71,7 @@ impl Tls {
                                              handshake; it may have no TLS 1.2 or 1.3 there: \
                                              check port and connection_security"
                 .to_owned(),
+            _ if is_of_certificate(&error) => format!("{} {}", plain(&error), self.shown.whose()),
             _ => plain(&error),
         })
     }

@@ -19,6 +19,8 @@ use super::guard::Guard;
 use super::host::describe;
 use super::{Failure, filter, policy, referral};
 use crate::config::{Account, Scope};
+use crate::directory::net::plain;
+use crate::telemetry::harmless;
 
 /// A host that is silent for this long is suspect, even where a request had less time than an
 /// operation may take.
@@ -108,7 +110,7 @@ impl Connection {
             // ldap3 takes the scheme from the URL and nothing else, given a stream.
             let (driver, ldap) = LdapConnAsync::with_settings(settings, "ldapi://localhost")
                 .await
-                .map_err(|_| Failure::Host("cannot connect: no socket pair".to_owned()))?;
+                .map_err(|error| Failure::Host(format!("cannot connect: {}", cause(&error))))?;
             let driver = tokio::spawn(async move {
                 // Why it ended is what the guard tells.
                 let _ = driver.drive().await;
@@ -136,14 +138,7 @@ impl Connection {
                 ("of SASL EXTERNAL", self.bound(bind, limit)?)
             }
         };
-        match result.rc {
-            0 => Ok(()),
-            51 | 52 => Err(Failure::Host(format!("cannot bind now: {}", describe(&result)))),
-            _ => Err(Failure::Account(format!(
-                "refuses the account {who}: {}; check account and password of the realm",
-                describe(&result)
-            ))),
-        }
+        accepted(who, &result)
     }
 
     /// Has a domain controller check passwords and nothing else on this connection (MS-ADTS
@@ -217,7 +212,10 @@ impl Connection {
             Ok(Err(error)) => match self.guard.ending() {
                 // It would be no less from another host, and this one is as well as before.
                 Some(end) if end.too_much_for.is_some() && end.too_much_for == id => {
-                    Err(Failure::Answer(format!("search with {}: {}", search.filter, end.why)))
+                    Err(Failure::Answer(format!("search: {}", end.why)))
+                }
+                Some(end) if end.too_much_for.is_some() => {
+                    Err(Failure::Beside(format!("search: lost beside another; {}", end.why)))
                 }
                 _ => Err(self.lost("search", &error)),
             },
@@ -251,10 +249,12 @@ impl Connection {
     /// operation, and that may hold a password.
     fn lost(&self, operation: &str, error: &LdapError) -> Failure {
         if let LdapError::FilterParsing = error {
-            return Failure::Answer("the filter cannot be read".to_owned());
+            let text = "search: the filter cannot be read; check the filters of the realm, of its \
+                        groups and of its rules (usherctl explain shows what is sent)";
+            return Failure::Answer(text.to_owned());
         }
         let ending = self.guard.ending();
-        let why = ending.map_or("the connection cannot be used any more", |end| &end.why);
+        let why = ending.map_or_else(|| cause(error), |end| end.why.clone());
         Failure::Lost(format!("{operation}: {why}"))
     }
 
@@ -305,9 +305,11 @@ impl Connection {
 fn judge(mut answer: Answer, result: &LdapResult, search: &Search) -> Result<Answer, Failure> {
     match result.rc {
         0 => Ok(answer),
+        // Enough is known, and the rest was not waited for.
+        _ if answer.entries.len() > search.most => Ok(answer),
         // sizeLimitExceeded, as asked for. With fewer entries the server has a limit of its own,
         // and what is missing would only look as if it were not there.
-        _ if answer.entries.len() >= search.most => Ok(answer),
+        4 if answer.entries.len() == search.most => Ok(answer),
         // referral.
         10 => {
             answer.references.extend(result.refs.iter().take(MOST_REFERENCES).cloned());
@@ -320,14 +322,84 @@ fn judge(mut answer: Answer, result: &LdapResult, search: &Search) -> Result<Ans
         32 | 34 if search.may_be_absent => Ok(Answer::default()),
         32 => Err(Failure::Answer(format!(
             "the base DN {:?} does not exist, or the account may not see it: {}",
-            search.base,
+            harmless(&search.base),
             describe(result)
         ))),
-        _ => Err(Failure::Answer(format!("search with {}: {}", search.filter, describe(result)))),
+        // Without the filter: what was typed for a name stands in it, which may be a password.
+        _ => Err(Failure::Answer(format!("search: {}", describe(result)))),
+    }
+}
+
+/// Whether the account may search from now on.
+fn accepted(who: &str, result: &LdapResult) -> Result<(), Failure> {
+    match result.rc {
+        0 => Ok(()),
+        // operationsError, busy, unavailable, other: nothing is said of the account.
+        1 | 51 | 52 | 80 => Err(Failure::Host(format!("cannot bind now: {}", describe(result)))),
+        _ => Err(Failure::Account(format!(
+            "refuses the account {who}: {}; check account and password of the realm",
+            describe(result)
+        ))),
     }
 }
 
 fn silent(operation: &str, limit: Duration) -> Failure {
-    let text = format!("{operation}: no answer in {} ms", limit.as_millis());
+    let text = format!(
+        "{operation}: no answer in {} ms; the server hangs or is overloaded, or a firewall drops \
+         what is sent",
+        limit.as_millis()
+    );
     if limit < PATIENCE { Failure::Deadline(text) } else { Failure::Slow(text) }
+}
+
+/// In words of our own: those of the library may quote the operation.
+fn cause(error: &LdapError) -> String {
+    match error {
+        LdapError::Io { source } => plain(source),
+        LdapError::EndOfStream => "the connection ended in the middle of an answer".to_owned(),
+        LdapError::OpSend { .. } | LdapError::IdScrubSend { .. } => {
+            "the connection had ended before it was sent".to_owned()
+        }
+        LdapError::ResultRecv { .. } => "the connection ended before the answer".to_owned(),
+        _ => "the connection cannot be used any more".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldap3::{LdapResult, SearchEntry};
+
+    use super::{Answer, Search, accepted, judge};
+    use crate::directory::ldap::Failure;
+
+    fn result(rc: u32) -> LdapResult {
+        let (matched, text) = (String::new(), String::new());
+        LdapResult { rc, matched, text, refs: Vec::new(), ctrls: Vec::new() }
+    }
+
+    #[test]
+    fn an_account_is_refused_only_where_the_server_says_so_of_it() {
+        assert_eq!(accepted("cn=reader", &result(0)), Ok(()));
+        for rc in [1, 51, 52, 80] {
+            let said = accepted("cn=reader", &result(rc));
+            assert!(matches!(said, Err(Failure::Host(_))), "{rc}: {said:?}");
+        }
+        for rc in [7, 8, 13, 32, 34, 48, 49, 50, 53] {
+            let said = accepted("cn=reader", &result(rc));
+            assert!(matches!(said, Err(Failure::Account(_))), "{rc}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn as_many_entries_as_were_asked_for_make_no_error_an_answer() {
+        let search = Search { most: 2, ..Search::of_entry("", "(uid=Tr0ub4dor)", []) };
+        let entry = || SearchEntry { dn: String::new(), attrs: [].into(), bin_attrs: [].into() };
+        let found = |count| Answer { entries: vec![entry(); count], ..Answer::default() };
+        let said = |count: usize, rc| judge(found(count), &result(rc), &search).map(|_| ());
+        assert_eq!((said(2, 4), said(3, 88), said(1, 0)), (Ok(()), Ok(()), Ok(())));
+        for (count, rc) in [(1, 4), (2, 1), (2, 3), (2, 11), (2, 50), (2, 51), (2, 80)] {
+            let said = said(count, rc).expect_err("an error");
+            assert!(!said.text().contains("Tr0ub4dor"), "{said:?}");
+        }
+    }
 }

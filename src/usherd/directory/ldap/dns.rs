@@ -1,5 +1,6 @@
 //! The DNS: which servers a domain has (RFC 2782), and at which addresses they are.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -22,6 +23,17 @@ const PORTS: [(u16, u16); 2] = [(389, 636), (3268, 3269)];
 /// Whom to ask.
 #[derive(Debug, Clone)]
 pub(super) struct Dns(Vec<SocketAddr>);
+
+/// As it stands in a message.
+impl fmt::Display for Dns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<_> = self.0.iter().map(SocketAddr::to_string).collect();
+        match servers.as_slice() {
+            [] => f.write_str("asked by /etc/resolv.conf"),
+            servers => write!(f, "asked at {}", servers.join(", ")),
+        }
+    }
+}
 
 /// A server of a realm: where it is, and the domain whose DNS says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,16 +101,16 @@ impl Dns {
             return self
                 .asked(&resolver, &plain, domain)
                 .await
-                .map_err(|error| words(&plain, &error));
+                .map_err(|error| self.words(&plain, &error));
         }
         // Few domains have records of their own for ldaps; the others tell the hosts all the same.
         let own = format!("_ldaps._tcp.{domain}.");
         match self.asked(&resolver, &own, domain).await {
             Err(error) if error.is_no_records_found() => {}
-            asked => return asked.map_err(|error| words(&own, &error)),
+            asked => return asked.map_err(|error| self.words(&own, &error)),
         }
         let asked = self.asked(&resolver, &plain, domain).await;
-        let mut served = asked.map_err(|error| words(&plain, &error))?;
+        let mut served = asked.map_err(|error| self.words(&plain, &error))?;
         served.places.iter_mut().for_each(|place| inside_tls(&mut place.host));
         Ok(served)
     }
@@ -131,7 +143,24 @@ impl Dns {
     /// Where a host is; an error for people.
     pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, String> {
         let found = self.resolver().await?.lookup_ip(name).await;
-        Ok(found.map_err(|error| words(name, &error))?.iter().collect())
+        Ok(found.map_err(|error| self.words(name, &error))?.iter().collect())
+    }
+
+    /// That nobody answers.
+    pub(super) fn silent(&self) -> String {
+        format!("the DNS does not answer ({self}); check the name servers and the way to them")
+    }
+
+    fn words(&self, name: &str, error: &NetError) -> String {
+        match error {
+            error if error.is_nx_domain() => {
+                format!("the DNS has no {name} ({self}); check the name, and whom dns asks")
+            }
+            error if error.is_no_records_found() => {
+                format!("the DNS has nothing of that kind for {name} ({self})")
+            }
+            error => format!("the DNS does not tell {name} ({self}): {error}"),
+        }
     }
 
     /// Made for each question, as the system's own does: its files may have changed. They are
@@ -162,16 +191,6 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
         connection
     });
     NameServerConfig::new(address.ip(), true, connections.into())
-}
-
-fn words(name: &str, error: &NetError) -> String {
-    match error {
-        error if error.is_nx_domain() => format!("the DNS has no {name}"),
-        error if error.is_no_records_found() => {
-            format!("the DNS has nothing of that kind for {name}")
-        }
-        error => format!("the DNS does not tell {name}: {error}"),
-    }
 }
 
 fn inside_tls(host: &mut config::Host) {

@@ -1,7 +1,7 @@
 //! How a server is reached: the socket, TLS where it is asked for, and the guard in front.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::dns::{Dns, Place};
 use super::guard::{self, Guard};
 use super::host::describe;
 use crate::config::{self, Security};
-use crate::directory::net::{plain, tuned};
+use crate::directory::net::{connect, plain, tcp};
 use crate::directory::tls::Tls;
 
 /// StartTLS (RFC 4511 4.14.1), an ExtendedRequest with the message id 1.
@@ -109,7 +109,7 @@ impl Endpoint {
             dns.addresses(name).await
         } else {
             let told = timeout(DNS_PATIENCE, dns.addresses(name)).await;
-            told.unwrap_or_else(|_| Err("the DNS does not answer".to_owned()))
+            told.unwrap_or_else(|_| Err(dns.silent()))
         };
         match told {
             Ok(addresses) => {
@@ -134,14 +134,14 @@ impl Endpoint {
             config::Host::Tcp(name, port) => (name, *port),
         };
         let stream = match &self.dns {
-            None => TcpStream::connect((name.as_str(), port)).await,
+            None => tcp(name, port).await,
             Some(dns) => {
                 let addresses = self.addresses(dns, name).await?;
                 let addresses: Vec<_> = addresses.into_iter().map(|it| (it, port).into()).collect();
-                TcpStream::connect::<&[SocketAddr]>(&addresses).await
+                connect(addresses).await
             }
         };
-        let mut stream = stream.and_then(tuned).map_err(broken)?;
+        let mut stream = stream.map_err(broken)?;
         let tls = match &self.security {
             Secured::Plain => return Ok(Link::Tcp(stream)),
             Secured::Ldaps(tls) => tls,
@@ -176,7 +176,10 @@ async fn start_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result
         if let Some(answer) = guard::extended_result(&message, 1).map_err(|end| failed(&end.why))? {
             return match answer.rc {
                 0 => Ok(()),
-                _ => Err(failed(&format!("the server refuses: {}", describe(&answer)))),
+                _ => Err(failed(&format!(
+                    "the server refuses: {}; has it a certificate? else use ldaps",
+                    describe(&answer)
+                ))),
             };
         }
         message.push(stream.read_u8().await.map_err(broken)?);

@@ -13,6 +13,7 @@ use super::held::Held;
 use super::pool::Pool;
 use super::referral::{self, Elsewhere};
 use crate::directory::Unavailable;
+use crate::telemetry::harmless;
 
 /// Values of one attribute; more are an error.
 const MOST_VALUES: usize = 20_000;
@@ -83,8 +84,10 @@ impl Eyes<'_> {
             let more = more.filter(|more| !more.values.is_empty());
             let Some(more) = more.filter(|_| part.values.len() < MOST_VALUES) else {
                 let text = format!(
-                    "the directory sent {} values of {name} of {dn}, and not the rest",
-                    part.values.len()
+                    "the directory sent {} values of {name} of {}, and not the rest; a server may \
+                     do so whose account sees a part only, and {MOST_VALUES} is the most",
+                    part.values.len(),
+                    harmless(dn)
                 );
                 return Err(Unavailable::new(Reason::NoHost, text));
             };
@@ -126,7 +129,10 @@ async fn follow(
         }
         // Whoever was asked already has answered; a referral to nobody else is no answer.
         let refused = answer.referral.filter(|_| next.len() == before);
-        let too_far = || format!("{}: referred on more than {MOST_HOPS} times", search.base);
+        let too_far = || {
+            let url = harmless(&search.base);
+            format!("{url}: referred on more than {MOST_HOPS} times; name the last host instead")
+        };
         let too_far = (hops >= MOST_HOPS && next.len() > before).then(too_far);
         if let Some(said) = refused.or(too_far) {
             return Err(Unavailable::new(Reason::NoHost, said));

@@ -4,7 +4,8 @@
 //! a message, well-formed, and an answer to what was asked; anything else ends the connection.
 //!
 //! A connection holds at most one message of [`MAX_MESSAGE`] (twice that while its buffer grows)
-//! and what the kernel buffers; a search lets at most [`MAX_SEARCH`] through.
+//! and what the kernel buffers; a search lets at most [`MAX_SEARCH`] and [`MAX_ELEMENTS`] through,
+//! and all that are under way on a connection [`MAX_HELD`] of these.
 
 mod ber;
 mod dialogue;
@@ -30,6 +31,11 @@ const MAX_MESSAGE: usize = 1 << 20;
 const MAX_SEARCH: usize = 4 << 20;
 /// Most messages of one search.
 const MAX_ANSWERS: usize = 10_000;
+/// Most values and attributes in the messages of one search, and most URLs and controls in any
+/// message: each costs the reader more memory than it costs the sender.
+const MAX_ELEMENTS: usize = 32_768;
+/// How many times as much all searches may hold that are under way on one connection.
+const MAX_HELD: usize = 4;
 /// Most requests without an answer.
 const MAX_ASKED: usize = 1_024;
 

@@ -22,6 +22,8 @@ pub(super) struct Health {
     url: Host,
     state: watch::Sender<State>,
     suspicion: Notify,
+    /// When a connection was last found dead though the host answers on another.
+    forgotten: watch::Sender<Option<Instant>>,
 }
 
 struct State {
@@ -32,6 +34,8 @@ struct State {
     failures: u32,
     retry: Duration,
     last_error: Option<String>,
+    /// The cause that the log knows.
+    told: Option<String>,
 }
 
 impl Health {
@@ -43,9 +47,12 @@ impl Health {
             failures: 0,
             retry: FIRST_RETRY,
             last_error: None,
+            told: None,
         };
         let (state, _) = watch::channel(state);
-        Self { realm: realm.to_owned(), url: url.into(), state, suspicion: Notify::new() }
+        let (forgotten, _) = watch::channel(None);
+        let suspicion = Notify::new();
+        Self { realm: realm.to_owned(), url: url.into(), state, suspicion, forgotten }
     }
 
     pub(super) fn url(&self) -> &Host {
@@ -92,10 +99,11 @@ impl Health {
 
     /// The host failed. It says so once, and again only for another cause.
     pub(super) fn failed(&self, failure: &Failure) {
-        let text = failure.text();
+        let (text, cause) = (failure.text(), failure.cause());
         let mut news = false;
         self.state.send_modify(|state| {
-            news = state.now != HostState::Down || state.last_error.as_deref() != Some(text);
+            news = state.now != HostState::Down || state.told.as_deref() != Some(cause);
+            state.told = Some(cause.to_owned());
             if state.now != HostState::Down {
                 state.falls += 1;
             }
@@ -124,6 +132,19 @@ impl Health {
 
     pub(super) async fn suspected(&self) {
         self.suspicion.notified().await;
+    }
+
+    /// The host answers, and a connection that was open before is dead: somebody on the way has
+    /// forgotten it, and likely the others of its age.
+    pub(super) fn forgot(&self, now: Instant) {
+        self.forgotten.send_replace(Some(now));
+    }
+
+    /// Returns when that was found out after this time.
+    pub(super) async fn forgot_after(&self, time: Instant) {
+        let mut forgotten = self.forgotten.subscribe();
+        // It ends only with this very value.
+        let _ = forgotten.wait_for(|at| at.is_some_and(|at| at > time)).await;
     }
 
     /// Returns when the host is known to be down.
@@ -197,6 +218,18 @@ mod tests {
         health.succeeded();
         assert_eq!(health.state(), HostState::Up);
         assert_eq!(health.last_error().as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn silence_is_one_cause_however_long_it_was() {
+        let health = health();
+        let told = |health: &Health| health.state.borrow().told.clone();
+        health.failed(&Failure::Slow("bind: no answer in 3000 ms".to_owned()));
+        let silence = told(&health);
+        health.failed(&Failure::Deadline("search: no answer in 20 ms".to_owned()));
+        assert_eq!(told(&health), silence);
+        health.failed(&refused());
+        assert_ne!(told(&health), silence);
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Held {
     ) -> Result<Vec<SearchEntry>, Unavailable> {
         let result = match &self.lane {
             Some(lane) => lane.search(search, self.host.limit(deadline)).await,
-            None => Err(Failure::Busy),
+            None => Err(Failure::Lost("search: the connection is gone".to_owned())),
         };
         self.host.note(&result);
         result.map_err(|failure| {

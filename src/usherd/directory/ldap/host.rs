@@ -18,7 +18,10 @@ use super::referral::Elsewhere;
 use super::{Failure, policy};
 use crate::config;
 use crate::directory::Verification;
-use crate::telemetry::{Count, Stopwatch, trace};
+use crate::telemetry::{Count, Stopwatch, harmless, trace};
+
+/// How often a search goes out that is lost each time because of what somebody else asked.
+const MOST_TRIES: usize = 6;
 
 /// A server and the connections to it.
 pub(super) struct Host {
@@ -64,19 +67,22 @@ impl Host {
     }
 
     /// Searches on a shared lane. It may have died, with or without a word; then the search goes
-    /// out once more on a new one.
+    /// out once more on a new one, and some times more where it fell with somebody else's search.
     pub(super) async fn search(
         &self,
         search: &Search,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let begun = Instant::now();
-        let (slot, _turn) = self.searches.turn(deadline).await?;
-        let result = match self.search_once(slot, search, deadline).await {
-            Err(Failure::Lost(_) | Failure::Slow(_)) => {
-                self.search_once(slot, search, deadline).await
+        let (slot, _turn) = self.unless_down(self.searches.turn(deadline)).await?;
+        let mut tries = 1;
+        let result = loop {
+            match self.search_once(slot, search, deadline).await {
+                Err(Failure::Lost(_) | Failure::Slow(_)) if tries == 1 => {}
+                Err(Failure::Beside(_)) if tries < MOST_TRIES => {}
+                result => break result,
             }
-            result => result,
+            tries += 1;
         };
         self.search_time.took(begun.elapsed());
         trace::step("search", || {
@@ -97,11 +103,12 @@ impl Host {
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let open = self.open_search_lane(deadline, self.pool.operation_timeout);
-        let lane = slot.lane(open, deadline).await?;
+        // Who waits for another to open it does so for nothing where the host is down.
+        let lane = self.unless_down(slot.lane(open, deadline)).await?;
         let result = lane.answer(search, self.limit(deadline)).await;
         match result {
             // Whoever else waits on a silent connection waits in vain.
-            Err(Failure::Lost(_) | Failure::Slow(_)) => lane.close(),
+            Err(Failure::Lost(_) | Failure::Beside(_) | Failure::Slow(_)) => lane.close(),
             // Nor does anybody know what becomes of this search. Those beside it, which have more
             // time, go on to their end; with the last of them the connection ends.
             Err(Failure::Deadline(_)) => slot.retire(&lane).await,
@@ -110,9 +117,10 @@ impl Host {
         result
     }
 
-    /// Binds as a user on a lane of its own. It may have died, with or without a word; then the
-    /// bind goes out once more on a new one. A bind that takes long is given up as soon as the
-    /// host turns out not to answer anybody.
+    /// Binds as a user on a lane of its own. It may have died; then the bind goes out once more on
+    /// a new one. A bind that takes long is given up as soon as the host turns out not to answer
+    /// anybody. One that was merely not answered is not tried here again: the server may have
+    /// counted a wrong password.
     pub(super) async fn bind(
         self: &Arc<Self>,
         dn: &str,
@@ -120,10 +128,10 @@ impl Host {
         deadline: Instant,
     ) -> Result<(Verification, Held), Failure> {
         let begun = Instant::now();
-        let turn = self.binds.turn(deadline).await?;
+        let turn = self.unless_down(self.binds.turn(deadline)).await?;
         let lane = self.binds.take();
         let result = match self.bind_once(lane, dn, password, deadline).await {
-            Err(Failure::Lost(_) | Failure::Slow(_)) => {
+            Err(Failure::Lost(_)) => {
                 // The other idle ones are no younger, and likely as dead.
                 drop(self.binds.take_if(|_| true));
                 self.bind_once(None, dn, password, deadline).await
@@ -153,26 +161,57 @@ impl Host {
         password: &str,
         deadline: Instant,
     ) -> Result<(LdapResult, Lane), Failure> {
-        let mut lane = match lane {
-            Some(lane) => lane,
-            None => self.open_bind_lane(self.connect_limit(deadline)).await?,
+        let heard = lane.as_ref().map(Lane::heard);
+        let bind = async {
+            let mut lane = match lane {
+                Some(lane) => lane,
+                None => self.open_bind_lane(self.connect_limit(deadline)).await?,
+            };
+            let result = lane.connection().bind(dn, password, self.limit(deadline)).await?;
+            lane.used(Instant::now());
+            Ok((result, lane))
         };
-        let limit = self.limit(deadline);
-        let result = tokio::select! {
-            result = lane.connection().bind(dn, password, limit) => result?,
-            failure = self.silence() => return Err(failure),
-        };
-        lane.used(Instant::now());
-        Ok((result, lane))
+        tokio::select! {
+            bound = bind => bound,
+            failure = self.silence(heard) => Err(failure),
+        }
     }
 
-    /// Returns when the host, suspected after a while, has turned out to be down.
-    async fn silence(&self) -> Failure {
+    /// Returns when the host, suspected after a while, has turned out to be down; or when others of
+    /// its connections have turned out to be dead that were heard of as late as this one, so that
+    /// the bind has most likely never arrived.
+    async fn silence(&self, heard: Option<Instant>) -> Failure {
         tokio::time::sleep(self.pool.hedge_after).await;
         self.health.suspect();
-        self.health.went_down().await;
+        let forgotten = async {
+            match heard {
+                Some(heard) => self.health.forgot_after(heard).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.health.went_down() => self.down(),
+            () = forgotten => {
+                Failure::Lost("bind: the connection is dead, as others to this host are".to_owned())
+            }
+        }
+    }
+
+    /// What comes of it, unless the host is down or goes down meanwhile.
+    async fn unless_down<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.health.went_down() => Err(self.down()),
+            result = work => result,
+        }
+    }
+
+    fn down(&self) -> Failure {
         let text = self.health.last_error().unwrap_or_default();
-        Failure::Down(format!("bind given up: {text}"))
+        Failure::Down(format!("given up, since the host is down: {text}"))
     }
 
     pub(super) fn know(&self, others: Vec<Weak<Self>>) {
@@ -262,8 +301,13 @@ impl Host {
                 | Failure::Slow(_)),
             ) => self.health.failed(failure),
             Ok(_)
-            | Err(Failure::Answer(_) | Failure::Deadline(_) | Failure::Down(_) | Failure::Busy) => {
-            }
+            | Err(
+                Failure::Answer(_)
+                | Failure::Beside(_)
+                | Failure::Busy(_)
+                | Failure::Deadline(_)
+                | Failure::Down(_),
+            ) => {}
         }
     }
 }
@@ -295,9 +339,17 @@ pub(super) fn describe(result: &LdapResult) -> String {
         51 => "busy",
         52 => "unavailable",
         53 => "unwillingToPerform",
+        80 => "other",
         _ => "see RFC 4511 appendix A",
     };
-    let text = result.text.trim();
-    let more = if text.is_empty() { String::new() } else { format!(", {text:?}") };
-    format!("result {} ({name}{more})", result.rc)
+    let text = harmless(result.text.trim());
+    let more = if text.is_empty() { String::new() } else { format!(", \"{text}\"") };
+    let advice = match result.rc {
+        1 | 80 => "; the server's own log may say why",
+        50 => "; give the account this right in the directory",
+        51 => "; the server has too much to do",
+        52 => "; the server is shutting down, or its log says why it cannot serve",
+        _ => "",
+    };
+    format!("result {} ({name}{more}){advice}", result.rc)
 }

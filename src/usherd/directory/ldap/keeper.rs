@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 use usher_protocol::HostState;
 
@@ -15,12 +16,11 @@ use super::lanes::{Lane, Slot};
 /// A host that came back is preferred again when it has answered for this long.
 const PROVEN: Duration = Duration::from_secs(2);
 const PROOF: Duration = Duration::from_millis(500);
-/// Between two checks of a host that is suspected.
-const CALM: Duration = Duration::from_millis(500);
+/// Between two checks of a host that is suspected: one that is merely slow is not made slower.
+const CALM: Duration = Duration::from_millis(250);
 
 /// Keeps a host until the task is ended.
 pub(super) async fn keep(host: Arc<Host>) {
-    note(&host, open_lanes(&host).await);
     let mut proving: Option<Instant> = None;
     loop {
         match host.health.state() {
@@ -33,20 +33,34 @@ pub(super) async fn keep(host: Arc<Host>) {
                 tokio::time::sleep(PROOF).await;
                 prove(&host, &mut proving).await;
             }
-            HostState::Up | HostState::Untried => {
-                // Often enough that an idle lane is never much older than it may be.
-                let pause = (host.pool.idle_probe / 4).max(Duration::from_millis(50));
-                tokio::select! {
-                    () = host.health.suspected() => {
-                        check(&host).await;
-                        // A server that is merely slow is not made slower by checks.
-                        tokio::time::sleep(CALM).await;
-                    }
-                    () = host.health.went_down() => {}
-                    () = tokio::time::sleep(pause) => renew(&host).await,
-                }
-            }
+            // What hangs in the one hand is found out by the other.
+            HostState::Up | HostState::Untried => tokio::select! {
+                () = maintain(&host) => {}
+                () = watch(&host) => {}
+                () = host.health.went_down() => {}
+            },
         }
+    }
+}
+
+/// Has lanes ready, for ever.
+async fn maintain(host: &Host) {
+    if host.health.state() == HostState::Untried {
+        note(host, open_lanes(host).await);
+    }
+    loop {
+        // Often enough that an idle lane is never much older than it may be.
+        tokio::time::sleep((host.pool.idle_probe / 4).max(Duration::from_millis(50))).await;
+        renew(host).await;
+    }
+}
+
+/// Checks the host whenever it is suspected, for ever.
+async fn watch(host: &Host) {
+    loop {
+        host.health.suspected().await;
+        check(host).await;
+        tokio::time::sleep(CALM).await;
     }
 }
 
@@ -68,14 +82,20 @@ async fn prove(host: &Host, since: &mut Option<Instant>) {
 /// Somebody waits longer than is usual: does the host answer at all? Where there is another, it
 /// must do so quickly.
 async fn check(host: &Host) {
-    let limit = if host.is_alone() { host.pool.operation_timeout } else { host.pool.hedge_after };
+    let pool = &host.pool;
+    let limit = match host.is_alone() {
+        true => pool.connect_timeout + pool.operation_timeout,
+        false => pool.hedge_after + pool.hedge_after / 2,
+    };
     let outcome = async {
-        open_search_lane(host, limit).await?;
+        host.open_search_lane(Instant::now() + limit, limit).await?;
         // It does, so its lanes are suspect: a firewall may have dropped them without a word.
         for slot in host.searches.slots() {
-            check_search_lane(host, slot).await?;
+            check_search_lane(host, slot, limit).await?;
         }
-        probe_bind_lanes(host, |_| true, host.pool.hedge_after).await;
+        if probe_bind_lanes(host, |_| true, pool.hedge_after).await > 0 {
+            host.health.forgot(Instant::now());
+        }
         Ok(())
     };
     if let Err(failure) = outcome.await {
@@ -83,23 +103,29 @@ async fn check(host: &Host) {
     }
 }
 
-async fn check_search_lane(host: &Host, slot: &Slot) -> Result<(), Failure> {
+async fn check_search_lane(host: &Host, slot: &Slot, limit: Duration) -> Result<(), Failure> {
     let Some(lane) = slot.present().await else { return Ok(()) };
     if lane.probe(host.pool.hedge_after).await.is_err() {
         lane.close();
-        slot.renew(open_search_lane(host, host.pool.operation_timeout).await?).await;
+        let next = host.open_search_lane(Instant::now() + limit, limit).await?;
+        host.health.forgot(Instant::now());
+        slot.renew(next).await;
     }
     Ok(())
 }
 
-/// Asks idle bind lanes whether they are still there; those that do not answer are dropped.
-async fn probe_bind_lanes(host: &Host, which: impl Fn(&Lane) -> bool, limit: Duration) {
-    for lane in host.binds.take_if(which) {
-        if lane.probe(limit).await.is_ok() {
+/// Asks idle bind lanes whether they are still there; those that do not answer are dropped. How
+/// many that were.
+async fn probe_bind_lanes(host: &Host, which: impl Fn(&Lane) -> bool, limit: Duration) -> usize {
+    let lanes = host.binds.take_if(which);
+    let probes = lanes.into_iter().map(async |lane| {
+        let is_there = lane.probe(limit).await.is_ok();
+        is_there.then(|| {
             lane.used(Instant::now());
             host.binds.give_back(lane);
-        }
-    }
+        })
+    });
+    join_all(probes).await.iter().filter(|there| there.is_none()).count()
 }
 
 /// Opens what lanes are missing: the search lanes, and one to bind on.
@@ -115,18 +141,42 @@ async fn open_lanes(host: &Host) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Replaces lanes that are too old, and asks idle ones whether they are still there.
+/// Replaces lanes that are too old, and asks idle ones whether they are still there. A host that
+/// has no other beside it is not left alone for one connection that it does not open.
 async fn renew(host: &Host) {
-    let outcome = async {
-        open_lanes(host).await?;
-        for slot in host.searches.slots() {
-            renew_search_lane(host, slot).await?;
+    let mut outcome = renew_lanes(host).await;
+    if matches!(outcome, Err(Failure::Host(_) | Failure::Lost(_) | Failure::Slow(_)))
+        && host.is_alone()
+    {
+        outcome = renew_lanes(host).await;
+        if outcome.is_err() && still_answers(host).await {
+            return;
         }
-        renew_bind_lanes(host).await
-    };
-    if let Err(failure) = outcome.await {
+    }
+    if let Err(failure) = outcome {
         host.health.failed(&failure);
     }
+}
+
+async fn renew_lanes(host: &Host) -> Result<(), Failure> {
+    open_lanes(host).await?;
+    for slot in host.searches.slots() {
+        renew_search_lane(host, slot).await?;
+    }
+    renew_bind_lanes(host).await
+}
+
+/// Whether the host answers on a connection that was open before.
+async fn still_answers(host: &Host) -> bool {
+    for slot in host.searches.slots() {
+        if let Some(lane) = slot.present().await
+            && !lane.is_closed()
+            && lane.probe(host.pool.operation_timeout).await.is_ok()
+        {
+            return true;
+        }
+    }
+    false
 }
 
 async fn renew_search_lane(host: &Host, slot: &Slot) -> Result<(), Failure> {

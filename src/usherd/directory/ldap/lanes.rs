@@ -21,6 +21,12 @@ use crate::telemetry::{Count, Level};
 /// slapd closes an anonymous connection with 100 operations pending; fewer keep answers quick.
 const MAX_IN_FLIGHT: usize = 32;
 
+/// What there is too little of.
+const SEARCHES: &str = "no connection for a search became free in time; if the server itself is \
+                        quick, raise search_lanes in the realm's pool";
+const BINDS: &str = "no connection for a bind became free in time; if the server itself is quick, \
+                     raise bind_lanes in the realm's pool";
+
 /// A connection, and since when it has been open and idle.
 pub(super) struct Lane {
     connection: Connection,
@@ -42,8 +48,12 @@ impl Lane {
     }
 
     pub(super) fn idle_for(&self, now: Instant) -> Duration {
-        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        now.saturating_duration_since(used)
+        now.saturating_duration_since(self.heard())
+    }
+
+    /// When it was last heard of.
+    pub(super) fn heard(&self) -> Instant {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {
@@ -87,10 +97,13 @@ impl SearchLanes {
     ) -> Result<(&Slot, SemaphorePermit<'_>), Failure> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let place = next.checked_rem(self.slots.len());
-        let slot = place.and_then(|place| self.slots.get(place)).ok_or(Failure::Busy)?;
+        let slot = place.and_then(|place| self.slots.get(place)).ok_or(Failure::Busy(SEARCHES))?;
         let turn = match slot.turns.try_acquire() {
             Ok(turn) => turn,
-            Err(_) => self.queue.wait(deadline, slot.turns.acquire()).await?,
+            Err(_) => {
+                let turn = self.queue.wait(deadline, slot.turns.acquire()).await;
+                turn.ok_or(Failure::Busy(SEARCHES))?
+            }
         };
         Ok((slot, turn))
     }
@@ -124,7 +137,10 @@ impl Slot {
         open: impl Future<Output = Result<Lane, Failure>>,
         deadline: Instant,
     ) -> Result<Arc<Lane>, Failure> {
-        let mut slot = in_time(deadline, self.lane.lock()).await?;
+        let Ok(mut slot) = timeout_at(deadline, self.lane.lock()).await else {
+            let text = "search: no time was left when the connection to search on was open";
+            return Err(Failure::Deadline(text.to_owned()));
+        };
         if let Some(lane) = slot.as_ref().filter(|lane| !lane.is_closed()) {
             return Ok(Arc::clone(lane));
         }
@@ -170,7 +186,10 @@ impl BindLanes {
     pub(super) async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
         match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(turn) => Ok(turn),
-            Err(_) => self.queue.wait(deadline, Arc::clone(&self.turns).acquire_owned()).await,
+            Err(_) => {
+                let turn = self.queue.wait(deadline, Arc::clone(&self.turns).acquire_owned()).await;
+                turn.ok_or(Failure::Busy(BINDS))
+            }
         }
     }
 
@@ -217,23 +236,19 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Waits for a turn, but not past the deadline.
     async fn wait<T>(
         &self,
         deadline: Instant,
         turn: impl Future<Output = Result<T, AcquireError>>,
-    ) -> Result<T, Failure> {
+    ) -> Option<T> {
         self.waits.one();
         let _waiting = self.waiting.enter();
-        in_time(deadline, turn).await?.map_err(|_| Failure::Busy)
+        timeout_at(deadline, turn).await.ok()?.ok()
     }
 
     /// How many wait now, and how many had to.
     pub(super) fn status(&self) -> (u64, u64) {
         (self.waiting.now(), self.waits.now())
     }
-}
-
-/// Waits for a turn, but not past the deadline.
-async fn in_time<T>(deadline: Instant, turn: impl Future<Output = T>) -> Result<T, Failure> {
-    timeout_at(deadline, turn).await.map_err(|_| Failure::Busy)
 }

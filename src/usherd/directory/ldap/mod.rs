@@ -252,6 +252,9 @@ enum Failure {
     Down(String),
     /// A connection broke. A new one may do.
     Lost(String),
+    /// A connection was ended because of what somebody else had asked on it, and the host is as
+    /// well as before. A new one may do.
+    Beside(String),
     /// The host refuses the service account.
     Account(String),
     /// The host answered that what is asked cannot be done; so will the others.
@@ -260,8 +263,8 @@ enum Failure {
     Slow(String),
     /// Nothing came back in what was left of the request's time.
     Deadline(String),
-    /// Every connection is in use.
-    Busy,
+    /// Every connection is in use, and how there could be more.
+    Busy(&'static str),
 }
 
 impl Failure {
@@ -270,11 +273,20 @@ impl Failure {
             Self::Host(text)
             | Self::Down(text)
             | Self::Lost(text)
+            | Self::Beside(text)
             | Self::Account(text)
             | Self::Answer(text)
             | Self::Slow(text)
             | Self::Deadline(text) => text,
-            Self::Busy => "every connection is in use",
+            Self::Busy(text) => text,
+        }
+    }
+
+    /// What is the same where the trouble is: silence is silence, however long and whoever waited.
+    fn cause(&self) -> &str {
+        match self {
+            Self::Slow(_) | Self::Deadline(_) => "no answer",
+            other => other.text(),
         }
     }
 }

@@ -17,8 +17,7 @@ use super::referral::{self, Elsewhere};
 use super::roster::Roster;
 use crate::config;
 use crate::directory::{Unavailable, Verification};
-use crate::telemetry::heard;
-use crate::telemetry::trace;
+use crate::telemetry::{harmless, heard, trace};
 
 /// Hosts, and the keeper of each.
 pub(super) struct Pool {
@@ -65,7 +64,9 @@ impl Pool {
                         return Ok(answer);
                     }
                     Ok((host, Err(failure))) => tried.failed(&host, &failure)?,
-                    Err(error) => tried.said.push(format!("the search ended: {error}")),
+                    Err(error) => tried.said.push(format!(
+                        "the search was broken off: {error}; that is a fault of usherd"
+                    )),
                 },
                 () = sleep(self.hedge_after), if asked.is_some() => {
                     if let Some(slow) = asked.take() {
@@ -81,8 +82,11 @@ impl Pool {
         }
     }
 
-    /// The verdict of the first host that answers, and the lane where it was given. A refused password is an answer; nobody is
-    /// asked for a second opinion, and no two hosts at once: each may count it as a failure.
+    /// The verdict of the first host that answers, and the lane where it was given. A refused
+    /// password is an answer; nobody is asked for a second opinion, and no two hosts at once: each
+    /// may count it as a failure. So may one that did not answer. Whoever hangs, so that it answers
+    /// nobody, is passed over all the same; beside a host that is merely silent to this bind, one
+    /// more is asked and no third.
     pub(super) async fn bind(
         &self,
         dn: &str,
@@ -91,14 +95,21 @@ impl Pool {
     ) -> Result<(Verification, Held), Unavailable> {
         let (mut hosts, mut tried) = self.usable(dn, deadline).await;
         let dn = &referral::dn_of(dn);
+        let mut silent = false;
         for host in &mut hosts {
-            match host.bind(dn, password, deadline).await {
+            let failure = match host.bind(dn, password, deadline).await {
                 Ok(bound) => {
                     heard(host.health.url());
                     return Ok(bound);
                 }
-                Err(failure) => tried.failed(&host, &failure)?,
+                Err(failure) => failure,
+            };
+            tried.failed(&host, &failure)?;
+            let is_silent = matches!(failure, Failure::Slow(_) | Failure::Deadline(_));
+            if (is_silent && silent) || Instant::now() >= deadline {
+                break;
             }
+            silent |= is_silent;
         }
         Err(tried.unavailable())
     }
@@ -126,7 +137,11 @@ impl Pool {
         if let Some(elsewhere) = Elsewhere::parse(id) {
             hosts = self.host_of(&elsewhere).into_iter().collect();
         }
-        let problem = problem.or_else(|| hosts.is_empty().then(|| format!("no host has {id}")));
+        let problem = problem.or_else(|| {
+            hosts
+                .is_empty()
+                .then(|| format!("no host of the realm is at {}, where the entry is", harmless(id)))
+        });
         let mut tried = Tried { said: problem.into_iter().collect(), reason: Reason::NoHost };
         let (mut serving, mut proving) = (Vec::new(), Vec::new());
         for host in hosts {
@@ -170,11 +185,12 @@ impl Tried {
         let said = format!("{}: {}", host.health.url(), failure.text());
         match failure {
             Failure::Answer(_) => return Err(Unavailable::new(Reason::NoHost, said)),
-            Failure::Busy => self.reason = Reason::Overloaded,
+            Failure::Busy(_) => self.reason = Reason::Overloaded,
             Failure::Deadline(_) => self.reason = Reason::Deadline,
             Failure::Host(_)
             | Failure::Down(_)
             | Failure::Lost(_)
+            | Failure::Beside(_)
             | Failure::Account(_)
             | Failure::Slow(_) => {}
         }

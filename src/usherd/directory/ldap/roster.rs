@@ -92,9 +92,9 @@ pub(super) async fn places(
         let served = match (host, Dns::of(settings)) {
             (config::Host::Srv(domain), Some(dns)) => {
                 let served = timeout(PATIENCE, dns.served(domain, &settings.security)).await;
-                let served = served.unwrap_or_else(|_| Err("the DNS does not answer".to_owned()));
+                let served = served.unwrap_or_else(|_| Err(dns.silent()));
                 served.and_then(|served| match served.places.is_empty() {
-                    true => Err("the DNS says that nobody serves this domain".to_owned()),
+                    true => Err(format!("the DNS says that nobody serves this domain ({dns})")),
                     false => Ok(served),
                 })
             }

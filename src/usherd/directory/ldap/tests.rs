@@ -273,7 +273,7 @@ async fn a_search_beside_one_whose_answer_is_too_large_is_merely_lost() {
     let connection = connection.unwrap();
     let search = search();
     let both = tokio::join!(connection.search(&search, LIMIT), connection.search(&search, LIMIT));
-    assert!(matches!(both, (Err(Failure::Lost(_)), Err(Failure::Answer(_)))), "{both:?}");
+    assert!(matches!(both, (Err(Failure::Beside(_)), Err(Failure::Answer(_)))), "{both:?}");
 }
 
 #[tokio::test]

@@ -10,6 +10,12 @@ pub(in crate::directory) fn problem(error: &io::Error) -> Option<String> {
     error.get_ref()?.downcast_ref::<Error>().map(words)
 }
 
+/// Whether the server's certificate is to blame.
+pub(super) fn is_of_certificate(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    matches!(error, Some(Error::InvalidCertificate(_)))
+}
+
 pub(super) fn words(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(problem) => format!("its certificate {}", certificate(problem)),
@@ -33,7 +39,8 @@ fn refused(alert: AlertDescription) -> String {
         AlertDescription::HandshakeFailure
         | AlertDescription::ProtocolVersion
         | AlertDescription::InsufficientSecurity => {
-            "it has no TLS 1.2 or 1.3 as we speak it, or wants a certificate of ours"
+            "it has no TLS 1.2 or 1.3 as we speak it, has no certificate to show, or wants one of \
+             ours"
         }
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate

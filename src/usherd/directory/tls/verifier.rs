@@ -1,7 +1,7 @@
 //! Whether a server's certificate is good, and whether that matters.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -16,6 +16,7 @@ use x509_cert::der::Decode;
 
 use super::problem::words;
 use crate::config::{self, CertificateChecks};
+use crate::telemetry::harmless;
 
 /// The judge of one server's certificates.
 #[derive(Debug)]
@@ -27,8 +28,7 @@ pub(super) struct Verifier {
     /// What an administrator names is trusted as it is, even where it is not an authority's.
     pinned: Arc<[CertificateDer<'static>]>,
     algorithms: WebPkiSupportedAlgorithms,
-    /// When the certificate that was shown last expires, in seconds since 1970.
-    expires: Arc<AtomicU64>,
+    shown: Arc<Shown>,
     /// Whether the log knows already that a bad certificate was taken.
     told: AtomicBool,
 }
@@ -39,7 +39,7 @@ impl Verifier {
         host: &str,
         settings: &config::Tls,
         provider: &CryptoProvider,
-        expires: Arc<AtomicU64>,
+        shown: Arc<Shown>,
     ) -> Self {
         let authorities = &settings.authorities;
         let mut roots = RootCertStore::empty();
@@ -56,7 +56,7 @@ impl Verifier {
             roots,
             pinned,
             algorithms: provider.signature_verification_algorithms,
-            expires,
+            shown,
             told: AtomicBool::new(false),
         }
     }
@@ -86,8 +86,12 @@ impl Verifier {
         verify_server_name(&parsed, name)
     }
 
-    /// What comes of an examination.
-    fn conclude(&self, examine: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    /// What comes of an examination of this certificate.
+    fn conclude(
+        &self,
+        certificate: &CertificateDer<'_>,
+        examine: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         match self.checks {
             CertificateChecks::Never => Ok(()),
             CertificateChecks::Allow => {
@@ -95,15 +99,54 @@ impl Verifier {
                     && !self.told.swap(true, Ordering::Relaxed)
                 {
                     let (realm, host, why) = (&self.realm, &self.host, words(&error));
-                    tracing::warn!(name: "bad_certificate", realm, host, "a bad certificate is taken: {why}");
+                    let whose = whose(certificate);
+                    tracing::warn!(
+                        name: "bad_certificate",
+                        realm,
+                        host,
+                        "a bad certificate is taken: {why} {whose}"
+                    );
                 }
                 Ok(())
             }
             CertificateChecks::Try | CertificateChecks::Demand | CertificateChecks::Hard => {
-                examine()
+                examine().inspect_err(|_| self.shown.refused(certificate))
             }
         }
     }
+}
+
+/// What is known of the certificate that a server has shown last.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    /// In seconds since 1970; 0 where that cannot be read.
+    expires: AtomicU64,
+    /// Of one that was refused.
+    whose: Mutex<String>,
+}
+
+impl Shown {
+    /// When it expires.
+    pub(super) fn expires(&self) -> Option<u64> {
+        Some(self.expires.load(Ordering::Relaxed)).filter(|expires| *expires > 0)
+    }
+
+    /// Whose the one is that was refused, and who signed it.
+    pub(super) fn whose(&self) -> String {
+        self.whose.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn refused(&self, certificate: &CertificateDer<'_>) {
+        *self.whose.lock().unwrap_or_else(PoisonError::into_inner) = whose(certificate);
+    }
+}
+
+/// Whose a certificate is and who signed it, in brackets.
+fn whose(certificate: &CertificateDer<'_>) -> String {
+    let Ok(certificate) = Certificate::from_der(certificate) else { return String::new() };
+    let body = certificate.tbs_certificate();
+    let [subject, issuer] = [body.subject(), body.issuer()].map(ToString::to_string);
+    format!("(of \"{}\", issued by \"{}\")", harmless(&subject), harmless(&issuer))
 }
 
 /// RFC 5280 4.1.2.5. What cannot be read is refused elsewhere.
@@ -132,8 +175,8 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.expires.store(expiry(end_entity).unwrap_or_default(), Ordering::Relaxed);
-        self.conclude(|| self.examine(end_entity, intermediates, server_name, now))
+        self.shown.expires.store(expiry(end_entity).unwrap_or_default(), Ordering::Relaxed);
+        self.conclude(end_entity, || self.examine(end_entity, intermediates, server_name, now))
             .map(|()| ServerCertVerified::assertion())
     }
 
@@ -143,8 +186,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.conclude(|| verify_tls12_signature(message, cert, dss, &self.algorithms).map(drop))
-            .map(|()| HandshakeSignatureValid::assertion())
+        let verify = || verify_tls12_signature(message, cert, dss, &self.algorithms).map(drop);
+        self.conclude(cert, verify).map(|()| HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
@@ -153,8 +196,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.conclude(|| verify_tls13_signature(message, cert, dss, &self.algorithms).map(drop))
-            .map(|()| HandshakeSignatureValid::assertion())
+        let verify = || verify_tls13_signature(message, cert, dss, &self.algorithms).map(drop);
+        self.conclude(cert, verify).map(|()| HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

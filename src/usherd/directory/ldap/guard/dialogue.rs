@@ -6,21 +6,59 @@ use ldap3::LdapResult;
 
 use super::ber::{Reader, tag};
 use super::message::{self, Kind, Response};
-use super::{MAX_ANSWERS, MAX_ASKED, MAX_SEARCH, Violation};
+use super::{MAX_ANSWERS, MAX_ASKED, MAX_ELEMENTS, MAX_HELD, MAX_SEARCH, Violation};
 use crate::directory::ldap::host::describe;
 
 const NO_REQUEST: Violation = Violation::Wrong("an answer to no request");
 
-/// The requests without their last answer, by message id.
 #[derive(Debug, Default)]
-pub(super) struct Dialogue(HashMap<u32, Asked>);
+pub(super) struct Dialogue {
+    /// The requests without their last answer, by message id.
+    open: HashMap<u32, Asked>,
+    /// What came for all of them so far.
+    held: Amount,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Asked {
     Bind,
-    /// With how many messages came so far, and of how many bytes.
-    Search(usize, usize),
+    /// With what came so far.
+    Search(Amount),
     Extended,
+}
+
+/// What whoever reads it has to hold.
+#[derive(Debug, Clone, Copy, Default)]
+struct Amount {
+    messages: usize,
+    bytes: usize,
+    elements: usize,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: usize, elements: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+        self.elements += elements;
+    }
+
+    fn take(&mut self, other: Self) {
+        self.messages = self.messages.saturating_sub(other.messages);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+        self.elements = self.elements.saturating_sub(other.elements);
+    }
+
+    /// Of what it is more than so many times what one search may have.
+    fn exceeds(self, times: usize) -> Option<String> {
+        [
+            (self.messages, MAX_ANSWERS, "messages"),
+            (self.bytes, MAX_SEARCH, "bytes"),
+            (self.elements, MAX_ELEMENTS, "values"),
+        ]
+        .into_iter()
+        .find(|(amount, most, _)| *amount > times * most)
+        .map(|(_, most, what)| format!("more than {} {what}", times * most))
+    }
 }
 
 /// What becomes of a message that is as it should be.
@@ -40,17 +78,17 @@ impl Dialogue {
         let (op, _) = reader.any()?;
         let asked = match op {
             0x60 => Asked::Bind,
-            0x63 => Asked::Search(0, 0),
+            0x63 => Asked::Search(Amount::default()),
             0x77 => Asked::Extended,
             // UnbindRequest and AbandonRequest have no answer (RFC 4511 4.3, 4.11). What is
             // abandoned may be answered nevertheless.
             0x42 | 0x50 => return Ok(()),
             _ => return Err(Violation::Wrong("a request that the guard does not know")),
         };
-        if self.0.len() >= MAX_ASKED {
+        if self.open.len() >= MAX_ASKED {
             return Err(Violation::Wrong("too few answers"));
         }
-        self.0.insert(id, asked);
+        self.open.insert(id, asked);
         Ok(())
     }
 
@@ -63,24 +101,24 @@ impl Dialogue {
         if response.id == 0 {
             return unsolicited(&response);
         }
-        let asked = self.0.get_mut(&response.id).ok_or(NO_REQUEST)?;
+        let asked = self.open.get_mut(&response.id).ok_or(NO_REQUEST)?;
         match (asked, response.kind) {
-            (Asked::Bind, Kind::Bind)
-            | (Asked::Search(..), Kind::Done)
-            | (Asked::Extended, Kind::Extended) => {
-                self.0.remove(&response.id);
+            (Asked::Bind, Kind::Bind) | (Asked::Extended, Kind::Extended) => {
+                self.open.remove(&response.id);
             }
-            (Asked::Search(count, bytes), Kind::Entry | Kind::Reference) => {
-                *count += 1;
-                *bytes += content.len();
-                let too_much = if *count > MAX_ANSWERS {
-                    format!("more than {MAX_ANSWERS} messages for one search")
-                } else if *bytes > MAX_SEARCH {
-                    format!("more than {MAX_SEARCH} bytes for one search")
-                } else {
-                    return Ok(Verdict::Pass);
+            (Asked::Search(own), Kind::Done) => {
+                self.held.take(*own);
+                self.open.remove(&response.id);
+            }
+            (Asked::Search(own), Kind::Entry | Kind::Reference) => {
+                own.add(content.len(), response.elements);
+                self.held.add(content.len(), response.elements);
+                let alone = own.exceeds(1).map(|what| what + " for one search");
+                let all = || Some(self.held.exceeds(MAX_HELD)? + " for searches beside each other");
+                return match alone.or_else(all) {
+                    Some(too_much) => Err(Violation::TooMuch(too_much, Some(response.id))),
+                    None => Ok(Verdict::Pass),
                 };
-                return Err(Violation::TooMuch(too_much, Some(response.id)));
             }
             _ => return Err(Violation::Wrong("an answer of another kind than the request's")),
         }
@@ -101,7 +139,8 @@ fn unsolicited(response: &Response<'_>) -> Result<Verdict, Violation> {
 
 /// The result that answers the only request, an extended one with this id.
 pub(super) fn extended_result(content: &[u8], id: u32) -> Result<LdapResult, Violation> {
-    let mut dialogue = Dialogue(HashMap::from([(id, Asked::Extended)]));
+    let open = HashMap::from([(id, Asked::Extended)]);
+    let mut dialogue = Dialogue { open, held: Amount::default() };
     match dialogue.heard(content)? {
         Verdict::Pass => Ok(Response::read(content)?.result.to_ldap3()),
         Verdict::Ignore => Err(NO_REQUEST),

@@ -3,12 +3,8 @@
 
 use ldap3::LdapResult;
 
-use super::Violation;
 use super::ber::{Reader, tag, utf8};
-
-/// Most values and attributes of an entry, and most URLs and controls of any message: each costs
-/// the reader more memory than it costs the sender.
-const MAX_ELEMENTS: usize = 32_768;
+use super::{MAX_ELEMENTS, Violation};
 
 /// RFC 4511 4.4.1.
 const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
@@ -41,6 +37,8 @@ pub(super) struct Response<'a> {
     pub(super) result: Outcome<'a>,
     /// An extended response's own name.
     name: Option<&'a str>,
+    /// Values, attributes, URLs and controls in it.
+    pub(super) elements: usize,
 }
 
 /// RFC 4511 4.1.9.
@@ -66,6 +64,7 @@ impl<'a> Response<'a> {
             controls(list, &mut budget)?;
         }
         reader.end()?;
+        response.elements = MAX_ELEMENTS - budget;
         Ok(response)
     }
 
@@ -100,7 +99,8 @@ fn operation<'a>(
     budget: &mut usize,
 ) -> Result<Response<'a>, Violation> {
     let mut reader = Reader(content);
-    let mut response = Response { id, kind: Kind::Done, result: Outcome::default(), name: None };
+    let (kind, result) = (Kind::Done, Outcome::default());
+    let mut response = Response { id, kind, result, name: None, elements: 0 };
     match op {
         op::BIND => {
             response.kind = Kind::Bind;

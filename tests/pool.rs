@@ -1,0 +1,131 @@
+//! The connections to a directory: how many there are, who waits for them, and who is asked twice.
+
+use std::thread;
+
+use crate::support::daemon::Daemon;
+use crate::support::hostile::Hostile;
+use crate::support::slapd::{Slapd, realm};
+use crate::support::until_true;
+
+const NO_CACHE: &str = "[realm.corp.cache]\nttl = \"0s\"\nnegative_ttl = \"0s\"\nstale = \"0s\"\n";
+const ALICE: &str = "uid=alice,ou=people,dc=example,dc=com";
+
+/// `[realm.corp]` for servers that do what no server should, open for more keys.
+fn hostile_realm(hosts: &[&Hostile]) -> String {
+    let hosts: Vec<_> = hosts.iter().map(|hostile| hostile.host()).collect();
+    format!(
+        "[realm.corp]\ntype = \"ldap\"\nhost = \"{}\"\nconnection_security = \"plain\"\n\
+         base_dn = \"dc=example,dc=com\"\n",
+        hosts.join(", ")
+    )
+}
+
+#[test]
+fn a_refused_password_is_an_answer_and_no_other_host_is_asked() {
+    let (first, second) = (Slapd::start(), Slapd::start());
+    let daemon = Daemon::start(&realm(&format!("{}, {}", first.host(), second.host())));
+    daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
+    assert_eq!((first.binds_of(ALICE), second.binds_of(ALICE)), (1, 0));
+}
+
+#[test]
+fn a_bind_without_an_answer_goes_to_one_other_host_and_no_third_and_to_none_twice() {
+    let hosts = [Hostile::start(), Hostile::start(), Hostile::start()];
+    let pool = "pool = { operation_timeout = \"700ms\" }\n";
+    let realm = hostile_realm(&hosts.each_ref());
+    let daemon = Daemon::start(&format!("{realm}{pool}{NO_CACHE}"));
+    daemon.lookup("alice").is_found();
+    daemon.authenticate("alice", "late-secret").is(3, "unavailable", "no_host");
+    assert_eq!(hosts.each_ref().map(|host| host.binds()), [1, 1, 0]);
+    let alone = Daemon::start(&format!("{}{pool}{NO_CACHE}", hostile_realm(&[&hosts[2]])));
+    alone.authenticate("alice", "late-secret").is(3, "unavailable", "no_host");
+    assert_eq!(hosts[2].binds(), 1);
+}
+
+#[test]
+fn a_bind_that_takes_long_is_never_given_to_two_hosts_at_once() {
+    let hosts = [Hostile::start(), Hostile::start()];
+    let pool = "pool = { hedge_after = \"50ms\", operation_timeout = \"20s\" }\n";
+    let timeout = "[listen]\nrequest_timeout = \"30s\"\nsocket = \"@DIR@/usher.sock\"\n\
+                   admin_socket = \"@DIR@/admin.sock\"\n";
+    let realm = hostile_realm(&hosts.each_ref());
+    let daemon = Daemon::start(&format!("{realm}{pool}{NO_CACHE}{timeout}"));
+    daemon.lookup("alice").is_found();
+    let up = || daemon.status()["realms"][0]["hosts"][0]["state"] == "up";
+    until_true("the first host to serve", up);
+    let before = hosts[0].accepted();
+    thread::scope(|scope| {
+        let daemon = &daemon;
+        let asking = scope.spawn(|| daemon.authenticate("alice", "held-secret"));
+        until_true("the bind", || hosts[0].binds() == 1);
+        // It was suspected for that, and checked on a connection of its own.
+        until_true("the check", || hosts[0].accepted() > before + 1);
+        assert_eq!((hosts[0].binds(), hosts[1].binds()), (1, 0));
+        hosts[0].release();
+        asking.join().expect("an answer").is_granted();
+    });
+    assert_eq!((hosts[0].binds(), hosts[1].binds()), (1, 0));
+}
+
+#[test]
+fn a_search_that_takes_long_is_also_given_to_the_next_host_whose_answer_counts() {
+    let (first, second) = (Slapd::start(), Slapd::start());
+    let hosts = realm(&format!("{}, {}", first.host(), second.host()));
+    let daemon = Daemon::start(&format!("{hosts}{NO_CACHE}"));
+    let host = |place: usize| daemon.status()["realms"][0]["hosts"][place].clone();
+    until_true("both hosts", || host(0)["state"] == "up" && host(1)["state"] == "up");
+    let before = second.searches_for("(uid=alice)");
+    first.pause();
+    daemon.lookup("alice").is_found();
+    assert_eq!(second.searches_for("(uid=alice)"), before + 1);
+    let counts = |host: &serde_json::Value| [host["hedges"].as_u64(), host["hedges_won"].as_u64()];
+    assert_eq!((counts(&host(0)), counts(&host(1))), ([Some(0); 2], [Some(1); 2]));
+    first.resume();
+}
+
+#[test]
+fn many_searches_share_one_connection() {
+    let slapd = Slapd::start();
+    let pool = "pool = { search_lanes = 1, hedge_after = \"60s\" }\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", slapd.realm()));
+    thread::scope(|scope| {
+        for number in 0..20 {
+            let daemon = &daemon;
+            scope.spawn(move || daemon.lookup(&format!("user{number:03}")).is_found());
+        }
+    });
+    let log = slapd.log();
+    let searches = log.lines().filter(|line| line.contains(" SRCH base=\"ou=people"));
+    let connections = searches.filter_map(|line| line.split_once("conn=")?.1.split(' ').next());
+    let connections: std::collections::BTreeSet<_> = connections.collect();
+    assert_eq!(connections.len(), 1, "{log}");
+}
+
+#[test]
+fn binds_beyond_the_connections_wait_and_are_told_when_there_is_no_more_time() {
+    let hostile = Hostile::start();
+    let pool = "pool = { operation_timeout = \"20s\" }\n";
+    let timeout = "[listen]\nrequest_timeout = \"3s\"\nsocket = \"@DIR@/usher.sock\"\n\
+                   admin_socket = \"@DIR@/admin.sock\"\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}{timeout}", hostile_realm(&[&hostile])));
+    daemon.lookup("alice").is_found();
+    let reasons: Vec<String> = thread::scope(|scope| {
+        let ask = |number| {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                let reply = daemon.authenticate(&format!("user{number:02}"), "held-secret");
+                assert!(
+                    !reply.reason().contains("overloaded")
+                        || reply.message().contains("bind_lanes")
+                );
+                reply.reason().to_owned()
+            })
+        };
+        let asking: Vec<_> = (0..64).map(ask).collect();
+        asking.into_iter().map(|asking| asking.join().expect("an answer")).collect()
+    });
+    let count = |reason: &str| reasons.iter().filter(|told| *told == reason).count();
+    assert_eq!((count("deadline"), count("overloaded")), (16, 48), "{reasons:?}");
+    assert_eq!(hostile.binds(), 16);
+    hostile.release();
+}
