@@ -11,7 +11,7 @@ use crate::support::daemon::{self, Daemon, LOCAL};
 use crate::support::journal::Journal;
 use crate::support::process;
 use crate::support::programs::{installed, run};
-use crate::support::slapd::Slapd;
+use crate::support::slapd::{More, Slapd};
 use crate::support::{repository, text_of, until, until_true};
 
 const FILE: &str = "[audit]\nfile = \"@DIR@/audit.json\"\n";
@@ -80,6 +80,24 @@ fn a_password_in_the_field_for_the_name_is_recorded_as_a_hash() {
     let shown = Daemon::start(&format!("{LOCAL}{FILE}unknown_users = \"shown\"\n"));
     shown.authenticate("mallory", "x").is(1, "denied", "bad_credentials");
     assert_eq!(await_events(&shown, 1)[0]["user"], "mallory");
+}
+
+#[test]
+fn what_a_directory_refuses_to_search_is_recorded_without_the_name() {
+    // Without an index the server would have to look at everybody, which it does for nobody.
+    let configuration = "limits * size.unchecked=1\n";
+    let slapd = Slapd::start_with(More { configuration, ..More::default() });
+    let realm = format!("{}login_attribute = \"sn\"\n{FILE}", slapd.realm());
+    let daemon = Daemon::start(&realm);
+    daemon.authenticate("Tr0ub4dor&3", "x").is(3, "unavailable", "no_host");
+    let events = await_events(&daemon, 1);
+    assert!(
+        events[0]["message"].as_str().is_some_and(|it| it.contains("result 11")),
+        "{events:#?}"
+    );
+    for text in [text_of(&daemon.path("audit.json")), daemon.log()] {
+        assert!(!text.to_lowercase().contains("tr0ub4dor"), "{text}");
+    }
 }
 
 #[test]

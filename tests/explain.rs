@@ -168,7 +168,7 @@ fn a_certificate_of_a_stranger_is_told() {
     let reply = explained(&realm(&slapd.tls_host()).replace("plain", "ldaps"));
     reply.is(3, "unavailable", "no_host");
     let told = "its certificate is signed by nobody whom we trust; add the authority's to \
-                ca_certificates";
+                ca_certificates (of \"CN=slapd\", issued by \"CN=theirs\")";
     assert_told(&reply, told);
 }
 

@@ -78,7 +78,8 @@ fn a_good_certificate_is_taken_by_all_checks() {
 #[test]
 fn an_expired_certificate_is_told_with_its_date() {
     let authority = Authority::new("ours");
-    let told = "its certificate expired on 2020-02-29; it must be renewed";
+    let told = "its certificate expired on 2020-02-29; it must be renewed (of \"CN=slapd\", issued \
+                by \"CN=ours\")";
     assert_taken(&authority.signs(&expired()), &authority.pem(), Some(told));
 }
 
@@ -108,13 +109,15 @@ fn a_common_name_does_not_name_a_host() {
 #[test]
 fn a_certificate_of_an_unknown_authority_is_not_trusted() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
-    let told = "its certificate is signed by nobody whom we trust; add the authority's";
+    let told = "its certificate is signed by nobody whom we trust; add the authority's to \
+                ca_certificates (of \"CN=slapd\", issued by \"CN=theirs\")";
     assert_taken(&theirs.signs(&of_this_machine()), &ours.pem(), Some(told));
 }
 
 #[test]
 fn a_self_signed_certificate_is_not_trusted() {
-    let told = "its certificate is self-signed";
+    let told = "its certificate is self-signed or an authority's own; add just this one to \
+                ca_certificates (of \"CN=slapd\", issued by \"CN=slapd\")";
     let authority = Authority::new("ours");
     assert_taken(&self_signed(of_this_machine()), &authority.pem(), Some(told));
 }
@@ -138,7 +141,14 @@ fn a_certificate_for_clients_is_none_for_a_server() {
     let authority = Authority::new("ours");
     let mut params = of_client("slapd");
     params.subject_alt_names = of_this_machine().subject_alt_names;
-    assert_taken(&authority.signs(&params), &authority.pem(), Some("is not one for servers"));
+    assert_taken(
+        &authority.signs(&params),
+        &authority.pem(),
+        Some(
+            "is not one for servers; it must be issued again (extendedKeyUsage serverAuth) (of \
+         \"CN=slapd\", issued by \"CN=ours\")",
+        ),
+    );
 }
 
 /// A daemon with one realm, and that it finds Alice.

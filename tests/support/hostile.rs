@@ -44,6 +44,10 @@ impl Hostile {
         self.address.to_string()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Connections so far.
     pub(crate) fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Acquire)

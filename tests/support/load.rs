@@ -29,7 +29,7 @@ struct Shared {
     end: AtomicBool,
     answered: AtomicUsize,
     failures: Mutex<Vec<Failed>>,
-    times: Mutex<Vec<Duration>>,
+    slowest: Mutex<Duration>,
 }
 
 /// A request that got no yes.
@@ -59,21 +59,9 @@ impl Load {
         });
     }
 
-    /// The slowest answer since the last call of this or [`Self::median`].
+    /// The slowest answer since the last call.
     pub(crate) fn slowest(&self) -> Duration {
-        self.times().pop().unwrap_or_default()
-    }
-
-    /// What half of the answers since then took at most.
-    pub(crate) fn median(&self) -> Duration {
-        let times = self.times();
-        times.get(times.len() / 2).copied().unwrap_or_default()
-    }
-
-    fn times(&self) -> Vec<Duration> {
-        let mut times = std::mem::take(&mut *self.shared.times.lock().expect("not poisoned"));
-        times.sort_unstable();
-        times
+        std::mem::take(&mut *self.shared.slowest.lock().expect("not poisoned"))
     }
 
     /// The failures since the last call.
@@ -112,7 +100,9 @@ impl Shared {
             };
             let failure = failure.map(|text| Failed { at: Instant::now(), text });
             self.failures.lock().expect("not poisoned").extend(failure);
-            self.times.lock().expect("not poisoned").push(took);
+            let mut slowest = self.slowest.lock().expect("not poisoned");
+            *slowest = took.max(*slowest);
+            drop(slowest);
             self.answered.fetch_add(1, Ordering::AcqRel);
             // The pace of the load, not a wait for anything.
             thread::sleep(PACE.saturating_sub(took));

@@ -22,6 +22,8 @@ pub(super) struct Health {
     url: Host,
     state: watch::Sender<State>,
     suspicion: Notify,
+    /// When the host last answered a check.
+    answered: watch::Sender<Option<Instant>>,
     /// When a connection was last found dead though the host answers on another.
     forgotten: watch::Sender<Option<Instant>>,
 }
@@ -50,9 +52,9 @@ impl Health {
             told: None,
         };
         let (state, _) = watch::channel(state);
-        let (forgotten, _) = watch::channel(None);
+        let [(answered, _), (forgotten, _)] = [(); 2].map(|()| watch::channel(None));
         let suspicion = Notify::new();
-        Self { realm: realm.to_owned(), url: url.into(), state, suspicion, forgotten }
+        Self { realm: realm.to_owned(), url: url.into(), state, suspicion, answered, forgotten }
     }
 
     pub(super) fn url(&self) -> &Host {
@@ -132,6 +134,16 @@ impl Health {
 
     pub(super) async fn suspected(&self) {
         self.suspicion.notified().await;
+    }
+
+    /// The host answers on a new connection.
+    pub(super) fn answered(&self, now: Instant) {
+        self.answered.send_replace(Some(now));
+    }
+
+    /// Whether it did so after this time.
+    pub(super) fn answered_after(&self, time: Instant) -> bool {
+        self.answered.borrow().is_some_and(|at| at > time)
     }
 
     /// The host answers, and a connection that was open before is dead: somebody on the way has

@@ -85,6 +85,7 @@ impl Host {
             tries += 1;
         };
         self.search_time.took(begun.elapsed());
+        let is_news = self.is_news(&result, begun);
         trace::step("search", || {
             let came = match &result {
                 Ok(answer) => format!("{} found", answer.entries.len()),
@@ -92,7 +93,9 @@ impl Host {
             };
             format!("{} {search}: {came}, after {}", self.health.url(), took(begun))
         });
-        self.note(&result);
+        if is_news {
+            self.note(&result);
+        }
         result
     }
 
@@ -139,6 +142,7 @@ impl Host {
             result => result,
         };
         self.bind_time.took(begun.elapsed());
+        let is_news = self.is_news(&result, begun);
         trace::step("bind", || {
             let came = match &result {
                 Ok((result, _)) => describe(result),
@@ -146,7 +150,9 @@ impl Host {
             };
             format!("{} as {dn}: {came}, after {}", self.health.url(), took(begun))
         });
-        self.note(&result);
+        if is_news {
+            self.note(&result);
+        }
         let (result, lane) = result?;
         let held = Held::new(Arc::clone(self), lane, turn);
         let verification = policy::verification(&result, self.active_directory);
@@ -289,6 +295,12 @@ impl Host {
 
     pub(super) fn limit(&self, deadline: Instant) -> Duration {
         self.pool.operation_timeout.min(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether it says anything of the host: that one operation is not answered does not where
+    /// the host has answered others since that began.
+    fn is_news<T>(&self, result: &Result<T, Failure>, begun: Instant) -> bool {
+        !matches!(result, Err(Failure::Slow(_)) if self.health.answered_after(begun))
     }
 
     /// What an operation says of the host.

@@ -85,10 +85,11 @@ async fn check(host: &Host) {
     let pool = &host.pool;
     let limit = match host.is_alone() {
         true => pool.connect_timeout + pool.operation_timeout,
-        false => pool.hedge_after + pool.hedge_after / 2,
+        false => (pool.hedge_after + pool.hedge_after / 2).max(CALM),
     };
     let outcome = async {
         host.open_search_lane(Instant::now() + limit, limit).await?;
+        host.health.answered(Instant::now());
         // It does, so its lanes are suspect: a firewall may have dropped them without a word.
         for slot in host.searches.slots() {
             check_search_lane(host, slot, limit).await?;

@@ -87,7 +87,7 @@ impl SearchLanes {
     pub(super) fn new(count: usize) -> Self {
         let slot = |_| Slot { lane: AsyncMutex::new(None), turns: Semaphore::new(MAX_IN_FLIGHT) };
         let slots = (0..count).map(slot).collect();
-        Self { slots, next: AtomicUsize::new(0), queue: Queue::default() }
+        Self { slots, next: AtomicUsize::new(0), queue: Queue::new(SEARCHES) }
     }
 
     /// The slot whose turn it is, with room for one more search.
@@ -100,10 +100,7 @@ impl SearchLanes {
         let slot = place.and_then(|place| self.slots.get(place)).ok_or(Failure::Busy(SEARCHES))?;
         let turn = match slot.turns.try_acquire() {
             Ok(turn) => turn,
-            Err(_) => {
-                let turn = self.queue.wait(deadline, slot.turns.acquire()).await;
-                turn.ok_or(Failure::Busy(SEARCHES))?
-            }
+            Err(_) => self.queue.wait(deadline, slot.turns.acquire()).await?,
         };
         Ok((slot, turn))
     }
@@ -179,17 +176,14 @@ pub(super) struct BindLanes {
 impl BindLanes {
     pub(super) fn new(most: usize) -> Self {
         let turns = Arc::new(Semaphore::new(most));
-        Self { idle: Mutex::default(), turns, most, queue: Queue::default() }
+        Self { idle: Mutex::default(), turns, most, queue: Queue::new(BINDS) }
     }
 
     /// Room for one more bind; who came first is served first.
     pub(super) async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
         match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(turn) => Ok(turn),
-            Err(_) => {
-                let turn = self.queue.wait(deadline, Arc::clone(&self.turns).acquire_owned()).await;
-                turn.ok_or(Failure::Busy(BINDS))
-            }
+            Err(_) => self.queue.wait(deadline, Arc::clone(&self.turns).acquire_owned()).await,
         }
     }
 
@@ -229,22 +223,32 @@ impl BindLanes {
 }
 
 /// Those who wait for a turn.
-#[derive(Default)]
 pub(super) struct Queue {
+    /// What those are told who wait in vain.
+    busy: &'static str,
     waiting: Level,
     waits: Count,
 }
 
 impl Queue {
-    /// Waits for a turn, but not past the deadline.
+    fn new(busy: &'static str) -> Self {
+        Self { busy, waiting: Level::default(), waits: Count::default() }
+    }
+
+    /// Waits for a turn, but not until there is no time left to make use of it: a bind that cannot
+    /// be answered in time may count as a failure all the same.
     async fn wait<T>(
         &self,
         deadline: Instant,
         turn: impl Future<Output = Result<T, AcquireError>>,
-    ) -> Option<T> {
+    ) -> Result<T, Failure> {
         self.waits.one();
         let _waiting = self.waiting.enter();
-        timeout_at(deadline, turn).await.ok()?.ok()
+        let left = deadline.saturating_duration_since(Instant::now());
+        match timeout_at(deadline - left / 10, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(Failure::Busy(self.busy)),
+        }
     }
 
     /// How many wait now, and how many had to.
