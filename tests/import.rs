@@ -193,7 +193,7 @@ fn the_filter_of_saslauthd_is_taken_apart() {
         "ldap_realm: foo.com: the account",
         "ldap_password_attr: userPassword: the directory",
         "ldap_restart: yes: what",
-        "systemctl enable --now usherd-saslauthd.socket",
+        "systemctl enable usherd-saslauthd.socket",
     ] {
         imported.remarks(remark);
     }

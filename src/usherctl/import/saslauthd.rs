@@ -77,7 +77,9 @@ fn mouth(options: &Options<'_>) -> Vec<Line> {
         Line::Remark(
             "usherd answers here in saslauthd's place. Its unit makes the socket:".to_owned(),
         ),
-        Line::Remark("systemctl enable --now usherd-saslauthd.socket".to_owned()),
+        Line::Remark(
+            "systemctl enable usherd-saslauthd.socket && systemctl restart usherd".to_owned(),
+        ),
         Line::Remark(
             "Without systemd, stop saslauthd first, and give the socket the group of its"
                 .to_owned(),

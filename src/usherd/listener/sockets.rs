@@ -19,7 +19,7 @@ const ADMIN: &str = "usher-admin.socket";
 const SASLAUTHD: &str = "usher-saslauthd.socket";
 /// Its folder is not the daemon's to write in.
 const MUX_HINT: &str =
-    "under systemd its unit makes this one: systemctl enable --now usherd-saslauthd.socket";
+    "under systemd a unit makes it: systemctl enable usherd-saslauthd.socket, and restart usherd";
 /// The owner of the daemon, and root.
 const ADMIN_MODE: u32 = 0o600;
 
