@@ -1,5 +1,6 @@
 //! Crowd realms, against a server that speaks Crowd's REST API.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::support::certificate::{Authority, certificate, of_this_machine};
@@ -7,7 +8,7 @@ use crate::support::crowd::{Crowd, realm};
 use crate::support::daemon::{Daemon, LISTEN, folder};
 use crate::support::programs::run;
 use crate::support::until_true;
-use crate::support::wire::{authenticate, verdict};
+use crate::support::wire::{authenticate, lookup, verdict};
 
 const FORGETFUL: &str =
     "[realm.crowd.cache]\nttl = \"50ms\"\nnegative_ttl = \"50ms\"\nstale = \"0s\"\n";
@@ -21,7 +22,7 @@ fn crowd_tells_who_a_user_is_and_whether_the_password_is_right() {
     let expected = serde_json::json!({
         "X_REMOTE_USER": "alice", "X_REMOTE_EMAIL": "alice@example.com",
         "X_REMOTE_FIRSTNAME": "Alice", "X_REMOTE_LASTNAME": "Archer",
-        "X_REMOTE_GROUPS": "dev,staff",
+        "X_REMOTE_GROUPS": "dev,engineers,staff",
     });
     assert_eq!(reply.json["metadata"], expected);
     let wrong = daemon.authenticate("alice", "wrong");
@@ -65,20 +66,56 @@ fn all_groups_are_read_however_many_answers_they_take() {
 }
 
 #[test]
-fn connections_are_kept_and_replaced() {
+fn connections_are_kept() {
     let crowd = Crowd::start();
     let daemon = Daemon::start(&crowd.realm());
     for user in ["alice", "bob", "alice", "bob"] {
         daemon.authenticate(user, &format!("{user}-secret")).is_granted();
         daemon.ctl(&["flush"], b"").success();
     }
-    let ports = |requests: Vec<String>| -> std::collections::BTreeSet<String> {
-        requests.iter().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
-    };
     let requests = crowd.requests("/rest/");
     assert!(requests.len() >= 8, "{requests:?}");
-    assert!(ports(requests.clone()).len() <= 2, "{requests:?}");
+    assert!(ports(&requests).len() <= 2, "{requests:?}");
     assert_eq!(daemon.status()["realms"][0]["hosts"][0]["state"], "up");
+}
+
+/// The connections that requests came by.
+fn ports(requests: &[String]) -> BTreeSet<&str> {
+    requests.iter().filter_map(|line| line.split(' ').next()).collect()
+}
+
+#[test]
+fn a_connection_that_the_server_closes_without_a_word_is_replaced() {
+    let crowd = Crowd::start();
+    let daemon = Daemon::start(&crowd.realm());
+    for _ in 0..5 {
+        daemon.lookup("closing").is_found();
+        daemon.authenticate("alice", "alice-secret").is_granted();
+        daemon.ctl(&["flush"], b"").success();
+    }
+    let requests = crowd.requests("/rest/");
+    assert!(ports(&requests).len() >= 5, "{requests:?}");
+    assert_eq!(crowd.requests("authentication?username=alice").len(), 5);
+    let host = daemon.status()["realms"][0]["hosts"][0].clone();
+    assert_eq!((&host["state"], &host["failures"]), (&"up".into(), &0.into()), "{host:#}");
+}
+
+#[test]
+fn no_more_connections_are_open_than_the_pool_says() {
+    let crowd = Crowd::start();
+    let pool = "pool = { bind_lanes = 2 }\n";
+    let listen = format!("{LISTEN}request_timeout = \"20s\"\n");
+    let daemon = Daemon::start(&format!("{}{pool}{listen}", crowd.realm()));
+    let mut wire = daemon.wire();
+    for id in 1..=40 {
+        wire.send(id, lookup(&format!("slow{id}")));
+    }
+    for _ in 1..=40 {
+        let verdict = verdict(wire.answer().reply);
+        let refusal = verdict.refusal().expect("nobody has such a name");
+        assert_eq!(refusal.reason.as_str(), "no_such_user", "{refusal:?}");
+    }
+    assert_eq!(crowd.most_connections(), 2);
 }
 
 #[test]

@@ -37,14 +37,14 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// The options that a program's `--help` lists.
-fn options(help: &str) -> BTreeSet<String> {
+pub(crate) fn options(help: &str) -> BTreeSet<String> {
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     let words = lines.flat_map(|line| line.split([' ', ',', '=', '.', '[', ']']));
     words.filter(|word| word.starts_with("--") && word.len() > 2).map(str::to_owned).collect()
 }
 
 /// The commands that a program's `--help` lists.
-fn commands(help: &str) -> Vec<String> {
+pub(crate) fn commands(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     lines
         .take_while(|line| !line.is_empty())
@@ -113,6 +113,27 @@ fn every_key_of_the_configuration_is_told_of() {
     for key in keys.iter().map(String::as_str).chain(["credential", "transform", "join"]) {
         assert!(has_word(&page, key), "{key} is not in usher.toml.5");
     }
+}
+
+#[test]
+fn every_key_of_a_user_in_a_file_is_told_of() {
+    let source = repository().join("src/usherd/directory/local/users.rs");
+    let source = fs::read_to_string(source).expect("the source of the schema");
+    let (_, line) = source.split_once("struct Line {").expect("its table");
+    let keys: Vec<&str> = line
+        .lines()
+        .take_while(|line| *line != "}")
+        .filter_map(|line| Some(line.trim().split_once(": ")?.0))
+        .collect();
+    assert!(keys.len() >= 6 && keys.contains(&"first_name"), "{keys:?}");
+    let page = fs::read_to_string(repository().join("man/usher.toml.5")).expect("the page");
+    let (_, part) = page.split_once(".Ss users.toml\n").expect("its part");
+    let (part, _) = part.split_once("\n.Ss ").expect("another part");
+    // The last one stands for all other keys.
+    for key in keys.iter().filter(|key| **key != "attributes") {
+        assert!(part.lines().any(|line| line.starts_with(".It") && has_word(line, key)), "{key}");
+    }
+    assert!(part.contains(".It Ar attribute"), "{part}");
 }
 
 #[test]

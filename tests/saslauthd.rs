@@ -17,7 +17,7 @@ use crate::support::daemon::{self, Daemon, LISTEN, LOCAL};
 use crate::support::ldif::PEOPLE;
 use crate::support::process::{self, Output};
 use crate::support::programs::installed;
-use crate::support::slapd::Slapd;
+use crate::support::slapd::{More, Slapd};
 use crate::support::until;
 
 /// The table, open for more keys of it.
@@ -146,6 +146,23 @@ fn the_sasl_library_of_mail_servers_and_openldap_takes_it_for_saslauthd() {
         assert!(!output.stdout.contains("Negotiation complete"), "{output:#?}");
         assert!(output.stderr.contains("authentication failure"), "{output:#?}");
     }
+}
+
+/// As the guide of OpenLDAP has it: a password `{SASL}NAME` is whatever is told of NAME.
+#[test]
+fn openldap_passes_passwords_through() {
+    let daemon = Daemon::start(&format!("{LOCAL}{MOUTH}"));
+    let sasl = format!("pwcheck_method: saslauthd\nsaslauthd_path: {}\n", daemon.mux().display());
+    let dn = format!("uid=through,{PEOPLE}");
+    let ldif = format!(
+        "dn: {dn}\nobjectClass: inetOrgPerson\nuid: through\ncn: Through\nsn: Through\n\
+         userPassword: {{SASL}}alice\n\n"
+    );
+    let slapd = Slapd::start_with(More { sasl: &sasl, ldif: &ldif, ..More::default() });
+    assert!(!slapd.accepts(&dn, "wrong"));
+    assert_eq!(daemon.status()["counters"]["granted"], 0);
+    assert!(slapd.accepts(&dn, "alice-secret"), "{}", slapd.log());
+    assert_eq!(daemon.status()["counters"]["granted"], 1);
 }
 
 #[test]

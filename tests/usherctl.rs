@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::manual::{self, commands, options};
 use crate::support::daemon::{Daemon, LOCAL};
 use crate::support::process::run;
 use crate::support::programs::{self, program};
@@ -102,12 +103,27 @@ fn status_tells_of_the_daemon_its_realms_and_what_was_answered() {
     }
 }
 
+fn is_of_a_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
 #[test]
-fn completions_know_the_commands_in_each_shell() {
+fn completions_know_every_command_and_option_in_each_shell() {
+    let help = usherctl(&["--help"]).success().stdout;
+    let commands = commands(&help);
+    assert!(commands.len() >= 15, "{commands:?}");
+    let mut options = options(&help);
+    for command in &commands {
+        options.extend(manual::options(&usherctl(&[command, "--help"]).success().stdout));
+    }
+    assert!(options.len() >= 20, "{options:?}");
     for shell in ["bash", "zsh", "fish"] {
         let script = usherctl(&["completions", shell]).success().stdout;
-        for word in ["authenticate", "lookup", "reload", "admin-socket"] {
-            assert!(script.contains(word), "{shell}: no {word}");
+        let words: BTreeSet<&str> = script.split(|c: char| !is_of_a_word(c)).collect();
+        for word in commands.iter().chain(&options) {
+            // Fish writes `-l option`.
+            let word = if shell == "fish" { word.trim_start_matches('-') } else { word };
+            assert!(words.contains(word), "{shell}: no {word}");
         }
     }
     // Bash is everywhere, so its script is read by itself.

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use crate::support::daemon::{self, Daemon, LISTEN, LOCAL};
+use crate::support::process;
 use crate::support::programs::installed;
 use crate::support::{PATIENCE, until_true};
 
@@ -47,6 +48,31 @@ fn without_a_watchdog_nothing_is_told() {
     assert!(daemon.stop().success());
     let last = next(&told);
     assert!(last.starts_with("STOPPING=1\n"), "{last}");
+}
+
+/// systemd's clock, in microseconds.
+fn monotonic() -> u64 {
+    let mut python = Command::new(installed("python3", "python3"));
+    python.args(["-c", "import time; print(time.monotonic_ns() // 1000)"]);
+    process::run(&mut python, b"").success().stdout.trim().parse().expect("a number")
+}
+
+/// `Type=notify` with the protocol of a reload, as sd_notify(3) has it.
+#[test]
+fn a_reload_is_told_with_the_time_at_which_it_began_and_ends_in_any_case() {
+    let (daemon, told) = Daemon::start_told(daemon::folder(LOCAL), |usherd| usherd);
+    for (more, status) in [("", "STATUS=serving"), ("unknown = 1\n", "the last reload failed")] {
+        daemon.configure(&format!("{more}{LOCAL}"));
+        let before = monotonic();
+        let reload = daemon.ctl(&["reload"], b"");
+        assert_eq!(reload.code == 0, more.is_empty(), "{reload:#?}");
+        let began = next(&told);
+        let time = began.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect(&began);
+        let time: u64 = time.trim_end().parse().expect("a number");
+        assert!((before..=monotonic()).contains(&time), "{time} is not within the reload");
+        let ended = next(&told);
+        assert!(ended.starts_with("READY=1\n") && ended.contains(status), "{ended}");
+    }
 }
 
 /// As systemd with `FileDescriptorStoreMax=2`: runs usherd, keeps what it is given, and when usherd
@@ -123,7 +149,7 @@ fn sockets_that_the_daemon_made_are_kept_by_systemd_over_a_restart() {
     python.args(["-c", SYSTEMD]).arg(folder.path());
     python.arg(crate::support::programs::program("usherd"));
     python.arg("--config").arg(folder.path().join("usher.toml"));
-    let output = crate::support::process::run(&mut python, b"").success();
+    let output = process::run(&mut python, b"").success();
     let lines: Vec<&str> = output.stdout.lines().collect();
     let kept = "kept own-usher-admin.socket own-usher.socket";
     assert_eq!(lines, [kept, "same True", "answered True", kept, "moved True"], "{output:#?}");

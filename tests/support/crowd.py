@@ -10,6 +10,8 @@ import json
 import signal
 import ssl
 import sys
+import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,12 +20,13 @@ APPLICATION = "usher:application-secret"
 FORBIDDEN = "stranger:application-secret"
 
 USERS = {
-    "alice": ("Alice", "Archer", "Alice@Example.COM", True, ["dev", "staff"]),
+    "alice": ("Alice", "Archer", "Alice@Example.COM", True, ["dev"]),
     "bob": ("Bob", "Baker", "bob@example.com", True, ["ops"]),
     "jörg & co": ("Jörg", "Müller", "joerg@example.com", True, []),
     "inactive": ("In", "Active", "in@example.com", False, []),
     "expired": ("Ex", "Pired", "ex@example.com", True, []),
     "many": ("Ma", "Ny", "many@example.com", True, ["group%d" % n for n in range(2500)]),
+    "closing": ("Clo", "Sing", "closing@example.com", True, []),
     "hostile-json": ("H", "J", "h@example.com", True, []),
     "hostile-large": ("H", "L", "h@example.com", True, []),
     "hostile-other": ("H", "O", "h@example.com", True, []),
@@ -31,8 +34,21 @@ USERS = {
 }
 
 
-def user(name):
+# The groups that a group is in.
+PARENTS = {"dev": ["engineers"], "engineers": ["staff"]}
+
+
+def nested(groups):
+    """These, and those that they are in, each once."""
+    known = list(groups)
+    for group in known:
+        known += [parent for parent in PARENTS.get(group, []) if parent not in known]
+    return known
+
+
+def user(name, expanded):
     first, last, mail, active, _ = USERS[name]
+    attributes = [{"name": "costCentre", "values": ["42"]}] if expanded else []
     return {
         "expand": "attributes",
         "link": {"href": "http://localhost/crowd", "rel": "self"},
@@ -43,7 +59,10 @@ def user(name):
         "email": mail,
         "active": active,
         "password": {"link": {"href": "http://localhost/crowd", "rel": "edit"}},
-        "attributes": {"attributes": [{"name": "costCentre", "values": ["42"]}]},
+        "attributes": {
+            "attributes": attributes,
+            "link": {"href": "http://localhost/crowd", "rel": "self"},
+        },
     }
 
 
@@ -82,27 +101,33 @@ class Crowd(BaseHTTPRequestHandler):
         if what == "search":
             self.answer(200, {"users": [{"name": "alice"}]})
         elif name not in USERS:
+            if name.startswith("slow"):
+                time.sleep(0.05)
             self.refuse(404, "USER_NOT_FOUND")
         elif what == "user":
-            self.tell(name)
-        elif what == "user/group/nested":
+            self.tell(name, "attributes" in query.get("expand", "").split(","))
+        elif what in ("user/group/direct", "user/group/nested"):
             start, most = int(query["start-index"]), int(query["max-results"])
-            groups = USERS[name][4][start : start + most]
+            groups = USERS[name][4]
+            groups = nested(groups) if what.endswith("nested") else groups
+            groups = groups[start : start + most]
             self.answer(200, {"expand": "group", "groups": [{"name": it} for it in groups]})
         else:
             self.answer(404, b"<html>", raw=True)
 
-    def tell(self, name):
+    def tell(self, name, expanded):
         if name == "hostile-json":
             self.answer(200, b"[" * 100000, raw=True)
         elif name == "hostile-large":
             self.answer(200, b'{"name":"' + b"x" * (8 << 20) + b'"}', raw=True)
         elif name == "hostile-other":
-            self.answer(200, user("alice"))
+            self.answer(200, user("alice", expanded))
         elif name == "hostile-status":
             self.answer(302, b"", raw=True)
         else:
-            self.answer(200, user(name))
+            self.answer(200, user(name, expanded))
+            # As servers do that have had enough of a connection: without a word.
+            self.close_connection = name == "closing"
 
     def do_POST(self):
         url = urlsplit(self.path)
@@ -121,7 +146,7 @@ class Crowd(BaseHTTPRequestHandler):
         elif name == "expired":
             self.refuse(400, "EXPIRED_CREDENTIAL")
         else:
-            self.answer(200, user(name))
+            self.answer(200, user(name, False))
 
     def log_message(self, form, *values):
         print(f"{self.client_address[1]} {self.command} {self.path}", flush=True)
@@ -129,6 +154,21 @@ class Crowd(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    lock = threading.Lock()
+    open = 0
+
+    def process_request_thread(self, request, client_address):
+        self.count(1)
+        super().process_request_thread(request, client_address)
+
+    def shutdown_request(self, request):
+        self.count(-1)
+        super().shutdown_request(request)
+
+    def count(self, more):
+        with self.lock:
+            self.open += more
+            print(f"open {self.open}", flush=True)
 
     def get_request(self):
         stream, address = super().get_request()

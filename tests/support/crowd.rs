@@ -64,6 +64,13 @@ impl Crowd {
         log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 
+    /// How many connections were open at once, at most.
+    pub(crate) fn most_connections(&self) -> usize {
+        let log = text_of(&self.path("log"));
+        let counts = log.lines().filter_map(|line| line.strip_prefix("open ")?.parse().ok());
+        counts.max().unwrap_or(0)
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

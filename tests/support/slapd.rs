@@ -60,6 +60,8 @@ pub(crate) struct More<'a> {
     pub(crate) configuration: &'a str,
     /// Further entries.
     pub(crate) ldif: &'a str,
+    /// What the SASL library is told in it, if anything.
+    pub(crate) sasl: &'a str,
     /// What its log tells, as `slapd -d` takes it; by default each operation.
     pub(crate) log: &'static str,
 }
@@ -141,6 +143,10 @@ impl Slapd {
             .replace("@DIR@", &folder.path().to_string_lossy());
         fs::write(folder.path().join("slapd.conf"), configuration).expect("slapd.conf");
         fs::create_dir(folder.path().join("db")).expect("db");
+        if !more.sasl.is_empty() {
+            fs::create_dir(folder.path().join("sasl")).expect("a folder");
+            fs::write(folder.path().join("sasl/slapd.conf"), more.sasl).expect("a file");
+        }
         let log = if more.log.is_empty() { "stats" } else { more.log };
         let slapd = Self { process: None, port: free_port(), tls_port: None, log, folder };
         slapd.load(more.ldif);
@@ -175,11 +181,23 @@ impl Slapd {
         assert!(self.try_start(), "slapd does not start: {}", self.log());
     }
 
+    /// slapd. What the SASL library is told stands at the one place where slapd has it look.
+    fn program(&self) -> Command {
+        const BIND: &str = "mount --bind \"$0\" /etc/ldap/sasl2 && exec \"$@\"";
+        let (slapd, sasl) = (installed("slapd", PACKAGE), self.path("sasl"));
+        if !sasl.exists() {
+            return Command::new(slapd);
+        }
+        let mut unshare = Command::new(installed("unshare", "util-linux"));
+        unshare.args(["--mount", "sh", "-c", BIND]).arg(sasl).arg(slapd);
+        unshare
+    }
+
     /// Whether it runs now; not if somebody else has its port.
     fn try_start(&mut self) -> bool {
         let log = self.path("log");
         let ready = text_of(&log).matches("slapd starting").count() + 1;
-        let mut slapd = Command::new(installed("slapd", PACKAGE));
+        let mut slapd = self.program();
         slapd.arg("-f").arg(self.path("slapd.conf")).args(["-d", self.log, "-h"]);
         let mut urls = format!("{} {}", self.url(), self.ldapi_url());
         if let Some(port) = self.tls_port {
