@@ -114,7 +114,7 @@ impl Question<'_> {
     /// If nobody could be asked.
     pub fn holds(&mut self, rule: &str) -> Result<bool, CannotTell> {
         if self.rules.iter().any(|known| known == rule) {
-            self.about().map_err(|cannot_tell| cannot_tell.clone())?;
+            self.about().map_err(Clone::clone)?;
         }
         let facts = self.facts();
         if let Some((_, holds)) = facts.rules.iter().find(|(known, _)| known == rule) {
