@@ -197,24 +197,23 @@ impl Question<'_> {
         call: impl Fn(Query) -> Call,
     ) -> Result<(Answer, Vec<(String, bool)>), CannotTell> {
         let rules = if self.rules.len() > MAX_RULES { &[] } else { self.rules };
-        let alone = call(self.query(Vec::new()));
         if rules.is_empty() {
-            return Ok((self.put(alone)?, Vec::new()));
+            return Ok((self.put(call(self.query(Vec::new())))?, Vec::new()));
         }
         let verdict = self.ask(call(self.query(rules.to_vec())))?;
-        match verdict.refusal().map(|refusal| refusal.reason) {
+        let told = match verdict.refusal().map(|refusal| refusal.reason) {
             None => {
-                Ok((self.answer(verdict)?, rules.iter().map(|it| (it.clone(), true)).collect()))
+                let all = rules.iter().map(|rule| (rule.clone(), true));
+                return Ok((self.answer(verdict)?, all.collect()));
             }
-            Some(Reason::Rule) => {
-                let answer = self.put(alone)?;
-                let only = rules.iter().filter(|_| rules.len() == 1);
-                Ok((answer, only.map(|rule| (rule.clone(), false)).collect()))
+            Some(Reason::Rule) if rules.len() == 1 => {
+                rules.iter().map(|rule| (rule.clone(), false)).collect()
             }
             // A rule that the realm does not understand concerns nobody until it is judged.
-            Some(Reason::BadRequest) => Ok((self.put(alone)?, Vec::new())),
-            Some(_) => Ok((self.answer(verdict)?, Vec::new())),
-        }
+            Some(Reason::Rule | Reason::BadRequest) => Vec::new(),
+            Some(_) => return Ok((self.answer(verdict)?, Vec::new())),
+        };
+        Ok((self.put(call(self.query(Vec::new())))?, told))
     }
 
     fn facts(&mut self) -> &mut Facts {

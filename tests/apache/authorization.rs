@@ -1,6 +1,7 @@
 //! `Require usher-group`, `usher-attribute` and `usher-rule`.
 
 use super::{Site, authenticated, everywhere, looked_up};
+use crate::support::slapd::Slapd;
 
 /// A place for each of these requirements: `/0`, `/1` and so on.
 fn places(of: impl Fn(&str) -> String, requirements: &[&str]) -> String {
@@ -159,6 +160,19 @@ fn whom_others_authenticated_is_judged_by_the_first_answer_under_every_mpm() {
             ("Require usher-attribute employeeType=temp employeeType=staff", 200, 2),
         ],
     );
+}
+
+#[test]
+fn an_attribute_costs_the_directory_no_search_of_its_own() {
+    let staff = "Require usher-attribute employeeType=staff";
+    let slapd = Slapd::start();
+    let site = Site::start("event", &authenticated(staff)).with_realm(&slapd.realm());
+    assert_eq!(site.alice().status, 200, "{}", site.httpd.log());
+    assert_eq!(slapd.searches_for("uid=alice"), 1, "{}", slapd.log());
+    // Of who does not fulfil it, all is remembered when the login is asked alone.
+    let bob = "uid=bob,ou=people,dc=example,dc=com";
+    assert_eq!(site.httpd.get_as("bob", "bob-secret", "/app").status, 401);
+    assert_eq!((slapd.searches_for("uid=bob"), slapd.binds_of(bob)), (1, 1), "{}", slapd.log());
 }
 
 #[test]
