@@ -4,9 +4,11 @@
 use serde_json::Value;
 
 use crate::support::certificate::{Authority, of_this_machine};
+use crate::support::crowd::Crowd;
 use crate::support::ctl::Reply;
 use crate::support::daemon::{Daemon, LOCAL};
 use crate::support::slapd::{More, Slapd, realm};
+use crate::support::{text_of, until};
 
 const GROUPS: &str = "[realm.corp.groups]\nattribute = \"memberOf\"\n";
 
@@ -220,11 +222,125 @@ fn a_rule_that_does_not_hold_is_told_with_what_the_user_has() {
 }
 
 #[test]
+fn a_user_whom_the_filter_would_find_and_nobody_is_is_told() {
+    let slapd = Slapd::start();
+    let daemon = Daemon::start(&slapd.realm());
+    let reply = daemon.ctl_json(&["explain", "nobody"], b"");
+    reply.is(1, "not_found", "no_such_user");
+    let told =
+        "there are users below \"ou=people,dc=example,dc=com\", and none of them is (uid=nobody)";
+    assert_told(&reply, told);
+}
+
+#[test]
+fn a_login_attribute_that_no_entry_has_is_told() {
+    let slapd = Slapd::start();
+    let daemon = Daemon::start(&(slapd.realm() + "login_attribute = \"employeeNumber\"\n"));
+    let reply = daemon.ctl_json(&["explain", "nobody"], b"");
+    reply.is(1, "not_found", "no_such_user");
+    let told = "nothing below \"ou=people,dc=example,dc=com\" matches (|(employeeNumber=*)); is \
+                login_attribute right, and may the account read it?";
+    assert_told(&reply, told);
+}
+
+#[test]
+fn a_blocked_user_is_told_with_what_lifts_that() {
+    let slapd = Slapd::start();
+    let daemon = Daemon::start(&(slapd.realm() + "shield.per_client = 6\n"));
+    daemon.lookup("alice").is_found();
+    let shield = |more: &[&str]| {
+        let reply = daemon.ctl_json(&[&["explain"], more, &["alice"]].concat(), b"");
+        reply.is_found();
+        texts(&reply, "shield").remove(0)
+    };
+    assert_eq!(shield(&[]), "0 of 5 passwords failed lately");
+    let wrong = |user: &str, number: u32| {
+        let arguments = ["authenticate", "--client=192.0.2.7", user];
+        daemon.ctl_json(&arguments, format!("wrong-{number}\n").as_bytes())
+    };
+    (0..5).for_each(|number| wrong("alice", number).is(1, "denied", "bad_credentials"));
+    wrong("bob", 5).is(1, "denied", "bad_credentials");
+    let told = shield(&[]);
+    assert!(told.starts_with("5 of 5 passwords failed lately; none is tried for "), "{told}");
+    assert!(!told.contains("192.0.2.7"), "{told}");
+    let told = shield(&["--client=192.0.2.7"]);
+    assert!(told.contains("; none from 192.0.2.7 is for "), "{told}");
+    let reply = daemon.ctl_json(&["explain", "--password", "alice"], b"alice-secret\n");
+    reply.is(1, "denied", "throttled");
+    assert_told(&reply, "`usherctl unblock --realm corp alice` lifts a user's block");
+    daemon.ctl(&["unblock", "--realm", "corp", "alice"], b"").success();
+    assert_eq!(shield(&[]), "0 of 5 passwords failed lately");
+    daemon.ctl_json(&["explain", "--password", "alice"], b"alice-secret\n").is_granted();
+}
+
+#[test]
+fn an_account_that_the_directory_does_not_let_in_is_told_as_that() {
+    let (_slapd, daemon) = crate::policy::start("");
+    for password in ["locked-secret\n", "wrong\n"] {
+        let reply = daemon.ctl_json(&["explain", "--password", "locked"], password.as_bytes());
+        reply.is(1, "denied", "bad_credentials");
+        let said = "the directory says account_locked, be the password right or wrong";
+        assert_eq!(texts(&reply, "account"), [said]);
+        assert_told(&reply, "the account is the cause, not the password");
+        assert_told(&reply, said);
+    }
+    let reply = daemon.ctl_json(&["explain", "--password", "expired"], b"expired-secret\n");
+    reply.is(1, "denied", "password_expired");
+    let said = "the password is right, and the directory says password_expired";
+    assert_eq!(texts(&reply, "account"), [said]);
+}
+
+#[test]
+fn users_of_crowd_are_explained_with_what_it_was_asked() {
+    let crowd = Crowd::start();
+    let daemon = Daemon::start(&crowd.realm());
+    let reply = daemon.ctl_json(&["explain", "--password", "alice"], b"alice-secret\n");
+    reply.is_granted();
+    let api = format!("{}: ", crowd.url());
+    let told = |stage: &str, what: &str| {
+        let texts = texts(&reply, stage);
+        let found = texts.iter().any(|text| text.starts_with(&api) && text.contains(what));
+        assert!(found, "{what} is not in {texts:?}");
+    };
+    told("search", "GET /rest/usermanagement/1/user?username=alice&expand=attributes: status 200");
+    told("search", "GET /rest/usermanagement/1/user/group/nested?username=alice");
+    told("bind", "POST /rest/usermanagement/1/authentication?username=alice: status 200, after ");
+    assert_eq!(texts(&reply, "entry"), ["alice"]);
+    assert_eq!(texts(&reply, "groups"), ["dev, staff"]);
+    assert!(!reply.json.to_string().contains("alice-secret"), "{reply:#?}");
+}
+
+#[test]
+fn what_is_explained_counts_and_is_recorded() {
+    let slapd = Slapd::start();
+    let audit = "[audit]\nfile = \"@DIR@/audit.json\"\n";
+    let daemon = Daemon::start(&(slapd.realm() + audit));
+    daemon.ctl_json(&["explain", "--password", "alice"], b"alice-wrong\n").is(
+        1,
+        "denied",
+        "bad_credentials",
+    );
+    let event = until("the event", || {
+        serde_json::from_str::<Value>(text_of(&daemon.path("audit.json")).lines().next()?).ok()
+    });
+    let told = ["method", "outcome", "user", "reason"].map(|name| event[name].clone());
+    assert_eq!(told, ["explain", "denied", "alice", "bad_credentials"], "{event:#}");
+    assert_eq!(daemon.status()["realms"][0]["answers"]["denied"], 1);
+}
+
+#[test]
 fn a_user_of_a_file_is_explained_too_and_only_to_administrators() {
     let daemon = Daemon::start(LOCAL);
     let reply = daemon.ctl_json(&["explain", "--password", "alice"], b"alice-secret\n");
     reply.is_granted();
-    assert!(matches!(&reply.json["steps"], Value::Array(steps) if steps.len() > 5), "{reply:#?}");
+    let file = daemon.path("users.toml").display().to_string();
+    let search = texts(&reply, "search").remove(0);
+    assert!(search.starts_with(&format!("{file} for \"alice\": 1 found, after ")), "{search}");
+    assert!(texts(&reply, "attribute").contains(&"employeeType: staff".to_owned()), "{reply:#?}");
+    let bind = texts(&reply, "bind").remove(0);
+    assert!(bind.starts_with(&format!("{file} as alice: the password is right, after ")), "{bind}");
+    let unknown = daemon.ctl_json(&["explain", "nobody"], b"");
+    assert!(texts(&unknown, "search")[0].contains("nobody has this name"), "{unknown:#?}");
     let socket = daemon.socket();
     let asked = ["--admin-socket", &socket.to_string_lossy(), "explain", "alice"];
     let output = crate::support::programs::run("usherctl", &asked);

@@ -42,6 +42,7 @@ mod ldap;
 mod local;
 mod manual;
 mod metrics;
+mod metrics_of_trouble;
 mod nginx;
 mod outage;
 mod pam;

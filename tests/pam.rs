@@ -115,6 +115,23 @@ fn pam_says_whether_a_password_is_right_and_the_machine_who_that_is() {
 }
 
 #[test]
+fn what_pam_and_the_machine_said_is_explained() {
+    let daemon = start(REALM, PWDFILE);
+    let reply = daemon.ctl_json(&["explain", "--password", "alice"], b"alice-secret\n");
+    reply.is_granted();
+    let steps = reply.json["steps"].to_string();
+    for told in [
+        "PAM service usher as alice: the password is right, after ",
+        r#"the user database (NSS) for \"alice\": 1 found, after "#,
+        "homeDirectory: /home/alice",
+    ] {
+        assert!(steps.contains(told), "{told} is not in {steps}");
+    }
+    let wrong = daemon.ctl_json(&["explain", "--password", "alice"], b"alice-wrong\n");
+    assert!(wrong.json["steps"].to_string().contains("alice: the password is wrong, after "));
+}
+
+#[test]
 fn pam_unix_is_asked_as_any_other() {
     let daemon = start(REALM, "auth required pam_unix.so nodelay\naccount required pam_unix.so\n");
     daemon.authenticate("alice", "alice-secret").is_granted();

@@ -102,7 +102,7 @@ impl Sources {
 pub struct RealmStatus {
     /// Its name in the configuration.
     pub name: String,
-    /// `ldap`, `local`.
+    /// `ldap`, `local`, `pam`, `crowd` or `chain`.
     pub kind: String,
     /// The hosts, in order of preference; none for a local realm.
     pub hosts: Vec<HostStatus>,

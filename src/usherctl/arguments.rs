@@ -169,6 +169,9 @@ pub(crate) struct Explain {
     /// Authenticate; the password is asked for, or read as one line of standard input
     #[arg(long)]
     pub(crate) password: bool,
+    /// The address that the user comes from, as for authenticate
+    #[arg(long, value_name = "IP")]
+    pub(crate) client: Option<IpAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -28,7 +28,9 @@ pub(crate) fn json(value: &impl Serialize) -> String {
     let mut shown = String::new();
     for c in serde_json::to_string(value).unwrap_or_default().chars() {
         if steers(c) {
-            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             shown.push(c);
         }
@@ -37,11 +39,19 @@ pub(crate) fn json(value: &impl Serialize) -> String {
     shown
 }
 
-/// Whether a terminal could take the character for a command, or it turns round what is read.
+/// Whether a terminal could take the character for a command, or it turns round what is read, or
+/// nobody sees it.
 fn steers(c: char) -> bool {
     let separator = matches!(c, '\u{2028}' | '\u{2029}');
-    let direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || separator || direction
+    let direction = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    let unseen = matches!(
+        c,
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    );
+    c.is_control() || separator || direction || unseen
 }
 
 #[cfg(test)]
@@ -50,6 +60,7 @@ mod tests {
 
     #[test]
     fn terminal_commands_are_spelled_out() {
+        assert_eq!(line("al\u{200b}ice\u{200f}\u{61c}"), r"al\u{200b}ice\u{200f}\u{61c}");
         assert_eq!(line("a\u{1b}[2Jb\u{9b}c\r\n\u{202e}"), r"a\u{1b}[2Jb\u{9b}c\r\n\u{202e}");
     }
 
@@ -65,9 +76,9 @@ mod tests {
 
     #[test]
     fn json_stays_json_and_stays_harmless() {
-        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}\n\"é";
+        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}\u{e0041}\n\"é";
         let shown = json(&text);
-        assert_eq!(shown, "\"a\\u001b\\u007f\\u009b\\u202e\\n\\\"é\"\n");
+        assert_eq!(shown, "\"a\\u001b\\u007f\\u009b\\u202e\\udb40\\udc41\\n\\\"é\"\n");
         assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON"), text);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(global: &Global, asked: &Explain) -> Report {
         realm: about.realm.clone(),
         user: about.user.clone(),
         require: about.require.clone(),
-        ..Query::default()
+        client: asked.client,
     };
     match Client::new(&global.admin_socket).ask(Call::Explain(query, password), global.timeout) {
         Ok(Reply::Explained(verdict, explanation)) => report(global.format, &verdict, &explanation),
@@ -104,7 +104,7 @@ mod tests {
 
     fn asked(password: bool) -> Explain {
         let about = Lookup { realm: None, require: Vec::new(), user: "bob".to_owned() };
-        Explain { about, password }
+        Explain { about, password, client: None }
     }
 
     #[test]

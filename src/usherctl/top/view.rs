@@ -14,7 +14,7 @@ use crate::status::{Micros, Percent, Span};
 
 const DAY: u64 = 86_400;
 
-const REALM: [(&str, u16); 10] = [
+const REALM: [(&str, u16); 11] = [
     ("REALM", 16),
     ("TYPE", 6),
     ("ANSWERS/S", 9),
@@ -23,6 +23,7 @@ const REALM: [(&str, u16); 10] = [
     ("HALF", 8),
     ("99 %", 8),
     ("HITS", 6),
+    ("CACHE", 6),
     ("ASKING", 6),
     ("BLOCKED", 7),
 ];
@@ -93,6 +94,7 @@ fn realm_row(change: &Change, realm: &RealmStatus) -> Row<'static> {
         Micros(times.quantile_us(0.5)).to_string(),
         Micros(times.quantile_us(0.99)).to_string(),
         Percent(cache.hits, cache.hits + cache.misses).to_string(),
+        Percent(cache.bytes, cache.max_bytes).to_string(),
         realm.questions.under_way.to_string(),
         (realm.shield.blocked_users + realm.shield.blocked_clients).to_string(),
     ])

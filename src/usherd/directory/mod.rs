@@ -9,6 +9,7 @@ mod net;
 mod nss;
 mod pam;
 mod tls;
+mod told;
 
 use std::future::Future;
 use std::pin::Pin;

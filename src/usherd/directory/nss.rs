@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::Reason;
 
-use super::{Attributes, Entry, Found, Unavailable};
+use super::{Attributes, Entry, Found, Unavailable, told};
 use crate::config::found;
 
 /// Most threads that wait for it.
@@ -26,6 +26,13 @@ impl Nss {
 
     /// Who the user is. A thread that hangs keeps its turn.
     pub(super) async fn find(&self, user: &str, deadline: Instant) -> Result<Found, Unavailable> {
+        let begun = Instant::now();
+        let found = self.look(user, deadline).await;
+        told::found("the user database (NSS)", user, &found, begun);
+        found
+    }
+
+    async fn look(&self, user: &str, deadline: Instant) -> Result<Found, Unavailable> {
         let late = |what: &str| {
             Unavailable::new(
                 Reason::Deadline,
@@ -46,7 +53,10 @@ impl Nss {
             Ok(Err(error)) => Err(Unavailable::new(Reason::NoHost, error.to_string())),
             Ok(Ok(Err(error))) => Err(Unavailable::new(
                 Reason::NoHost,
-                format!("the user database of this machine (NSS) cannot be read: {error}"),
+                format!(
+                    "the user database of this machine (NSS) cannot be read: {error}; does getent(1) \
+                     find the user, and as the daemon's own user too?"
+                ),
             )),
             Ok(Ok(Ok(entry))) => Ok(entry.map_or(Found::Nobody, Found::One)),
         }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
-use usher_protocol::{Explanation, Password, Query, Reason, Verdict};
+use usher_protocol::{Explanation, Password, Query, Reason, Step, Verdict};
 
 use super::person::Person;
 use super::shield::{Gate, Standing};
@@ -13,32 +13,42 @@ use super::username::Typed;
 use super::{Realm, Realms};
 use crate::cache::{Memory, Who};
 use crate::config::{self, MetadataValue, Rule, Test};
-use crate::directory::Lacking;
+use crate::directory::{Lacking, Verification};
 use crate::telemetry::Notes;
 use crate::telemetry::trace::{self, Trace};
 
+/// The stage of what is told of an account.
+const ACCOUNT: &str = "account";
+
 impl Realms {
     /// The answer to the question, how it came about, and what may be amiss.
-    pub async fn explain(
-        &self,
+    pub async fn explain<'a>(
+        &'a self,
         query: &Query,
         password: Option<&Password>,
+        notes: &mut Notes<'a>,
         deadline: Instant,
     ) -> (Verdict, Explanation) {
         let trace = Trace::new(Instant::now());
-        let mut notes = Notes::default();
         let road = async {
             match password {
-                Some(password) => self.authenticate(query, password, &mut notes, deadline).await,
-                None => self.lookup(query, &mut notes, deadline).await,
+                Some(password) => self.authenticate(query, password, notes, deadline).await,
+                None => self.lookup(query, notes, deadline).await,
             }
         };
         let verdict = trace.follow(road).await;
-        let hints = self.hints(query, &verdict, deadline).await;
-        (verdict, Explanation { steps: trace.steps(), hints })
+        let steps = trace.steps();
+        let hints = self.hints(query, &verdict, &steps, deadline).await;
+        (verdict, Explanation { steps, hints })
     }
 
-    async fn hints(&self, query: &Query, verdict: &Verdict, deadline: Instant) -> Vec<String> {
+    async fn hints(
+        &self,
+        query: &Query,
+        verdict: &Verdict,
+        steps: &[Step],
+        deadline: Instant,
+    ) -> Vec<String> {
         let typed = Typed::new(&query.user);
         let Ok(route) = self.choose_by(query.realm.as_deref(), &typed) else { return Vec::new() };
         let Some(realm) = told_of(route.realms(), verdict) else { return Vec::new() };
@@ -49,10 +59,26 @@ impl Realms {
             Who::Fresh { identity, .. } => Some(identity),
             Who::Nobody | Who::Stale { .. } | Who::Unknown => None,
         };
+        if let Some(hint) = of_account(verdict, steps) {
+            hints.push(hint);
+            return hints;
+        }
         let look = realm.look_around(query, verdict, &name, person.as_ref(), deadline);
         hints.extend(timeout_at(deadline, look).await.unwrap_or_default());
         hints
     }
+}
+
+/// Where a password looks wrong and the directory has said that the account is the cause.
+fn of_account(verdict: &Verdict, steps: &[Step]) -> Option<String> {
+    let refusal = verdict.refusal().filter(|it| it.reason == Reason::BadCredentials)?;
+    let said = steps.iter().rev().find(|step| step.stage == ACCOUNT)?;
+    Some(format!(
+        "the account is the cause, not the password: {}; the answer {:?} hides that, since the \
+         realm does not set reveal_account_state",
+        said.text,
+        refusal.reason.as_str()
+    ))
 }
 
 /// The realm that gave the answer, else the one where the road ended.
@@ -176,6 +202,19 @@ fn in_words(standing: Standing, client: Option<IpAddr>) -> String {
         text.push_str(&format!("; none from {client} is for {} s", left.as_secs() + 1));
     }
     text
+}
+
+/// What the directory says of an account beside its password.
+pub(super) fn account(verification: Verification) {
+    match verification {
+        Verification::Barred(reason) => trace::step(ACCOUNT, || {
+            format!("the password is right, and the directory says {}", reason.as_str())
+        }),
+        Verification::Refused(reason) => trace::step(ACCOUNT, || {
+            format!("the directory says {}, be the password right or wrong", reason.as_str())
+        }),
+        Verification::Right(_) | Verification::Wrong => {}
+    }
 }
 
 /// What the shield says, in words.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Password, Reason, Source, Warning};
 
 use super::shield::{Gate, Guess, Outcome, Place};
-use super::{Heard, Known, No, Person, Realm, Searched, WRONG, rules};
+use super::{Heard, Known, No, Person, Realm, Searched, WRONG, explain, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Rule;
 use crate::directory::{Found, Unavailable, Verification};
@@ -241,6 +241,7 @@ impl Realm {
 
     /// What may be told of the directory's verdict.
     pub(super) fn admit(&self, verification: Verification) -> Result<Option<Warning>, No> {
+        explain::account(verification);
         match verification {
             Verification::Right(warning) => Ok(warning),
             Verification::Barred(reason) => Err(No::Barred(reason)),

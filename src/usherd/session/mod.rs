@@ -233,9 +233,7 @@ impl Client {
             }
             Call::Unblock { realm, user } if peer.admin => control.unblock(realm.as_deref(), &user),
             Call::Explain(query, password) if peer.admin => {
-                let explaining = rules.realms.explain(&query, password.as_ref(), deadline);
-                let (verdict, explanation) = Box::pin(explaining).await;
-                Reply::Explained(verdict, Box::new(explanation))
+                Box::pin(case.explain(&rules, &query, password.as_ref())).await
             }
             Call::Compare { file, seconds } if peer.admin => {
                 let duration = Duration::from_secs(seconds.into());
@@ -293,6 +291,15 @@ impl Case<'_> {
         self.tell(rules, "lookup", query, &notes, &verdict);
         self.control.answered(query, None, &verdict);
         verdict
+    }
+
+    /// Answers as to anybody, so it counts and is recorded, and tells how that came about.
+    async fn explain(&self, rules: &Rules, query: &Query, password: Option<&Password>) -> Reply {
+        let mut notes = Notes::default();
+        let explaining = rules.realms.explain(query, password, &mut notes, self.deadline);
+        let (verdict, explanation) = explaining.await;
+        self.tell(rules, "explain", query, &notes, &verdict);
+        Reply::Explained(verdict, Box::new(explanation))
     }
 
     /// Takes the road, if this peer may and there is time.

@@ -19,3 +19,41 @@ const MESSAGES: [(&str, &str); 12] = [
 pub(super) fn message_id(name: &str) -> Option<&'static str> {
     MESSAGES.iter().find(|(known, _)| *known == name).map(|(_, id)| *id)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::MESSAGES;
+
+    /// All of the program's text.
+    fn sources(folder: &Path) -> String {
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let texts = paths.map(|path| match path.is_dir() {
+            true => sources(&path),
+            false if path.ends_with("messages.rs") => String::new(),
+            false => fs::read_to_string(path).unwrap(),
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn each_id_is_in_the_manual_and_each_name_in_the_program() {
+        let manual = include_str!("../../../man/usherd.8");
+        let is_id = |it: &&str| it.len() == 32 && it.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let documented: BTreeSet<&str> =
+            manual.lines().filter_map(|line| line.strip_prefix(".It Li ")).filter(is_id).collect();
+        assert_eq!(documented, MESSAGES.iter().map(|(_, id)| *id).collect());
+        let program = sources(Path::new(env!("CARGO_MANIFEST_DIR")));
+        for (name, _) in MESSAGES {
+            assert!(program.contains(&format!("name: \"{name}\"")), "{name}");
+        }
+        for (place, _) in program.match_indices("name: \"") {
+            let name = program[place + 7..].split('"').next().unwrap();
+            let is_event = program[..place].trim_end().ends_with("!(");
+            assert!(!is_event || super::message_id(name).is_some(), "{name} has no id");
+        }
+    }
+}

@@ -97,7 +97,7 @@ impl User {
 pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     // Only where: the text could be anybody's.
     serde_json::from_slice(body)
-        .map_err(|error| format!("no JSON as expected, at column {}", error.column()))
+        .map_err(|error| format!("not the JSON that it should be, at column {}", error.column()))
 }
 
 /// The reason in the body of a refusal.

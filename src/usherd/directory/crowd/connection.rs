@@ -41,6 +41,16 @@ impl Request {
         Self { path, body: Some(body) }
     }
 
+    /// What is asked, without about whom.
+    pub(super) fn what(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
+    /// All of it but a password.
+    pub(super) fn whole(&self) -> String {
+        format!("{} {API}{}", if self.counts() { "POST" } else { "GET" }, self.path)
+    }
+
     /// Whether Crowd may count it as a failed password.
     pub(super) fn counts(&self) -> bool {
         self.body.is_some()
@@ -51,6 +61,8 @@ impl Request {
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Bytes,
+    /// Which host answered what.
+    pub(super) of: String,
 }
 
 /// There was no answer.
@@ -114,6 +126,11 @@ impl Door {
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// When the certificate that was shown last expires, in seconds since 1970.
+    pub(super) fn certificate_expires(&self) -> Option<u64> {
+        self.tls.as_ref()?.certificate_expires()
     }
 
     pub(super) fn lanes(&self) -> usize {
@@ -182,6 +199,7 @@ impl Connection {
     }
 
     pub(super) async fn ask(&mut self, door: &Door, request: &Request) -> Result<Response, Broken> {
+        let of = format!("{} about {}", door.url, request.what());
         let request = door.request(request).map_err(|text| Broken { text, is_closed: false })?;
         let broken = |error: hyper::Error| Broken {
             is_closed: error.is_canceled() || error.is_closed() || error.is_incomplete_message(),
@@ -195,7 +213,7 @@ impl Connection {
             text: format!("its answer cannot be read: {error}"),
             is_closed: false,
         })?;
-        Ok(Response { status, body: body.to_bytes() })
+        Ok(Response { status, body: body.to_bytes(), of })
     }
 }
 

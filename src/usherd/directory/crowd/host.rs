@@ -9,7 +9,8 @@ use usher_protocol::{HostState, HostStatus};
 
 use super::connection::{Connection, Door, Failure, Request, Response};
 use crate::config;
-use crate::telemetry::{self, Stopwatch};
+use crate::directory::told::took;
+use crate::telemetry::{self, Stopwatch, trace};
 
 /// How long a host that failed is asked last.
 const ASIDE: Duration = Duration::from_secs(2);
@@ -93,7 +94,7 @@ impl Host {
             hedges_won: 0,
             search_time: self.search_time.now(),
             bind_time: self.bind_time.now(),
-            certificate_expires: None,
+            certificate_expires: self.door.certificate_expires(),
             last_error: health.last_error.clone(),
         }
     }
@@ -108,7 +109,10 @@ impl Host {
         let by = deadline.min(Instant::now() + self.operation_timeout);
         let turn = timeout_at(by, self.lanes.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
-            let text = "all connections to it are busy".to_owned();
+            let text = format!(
+                "all {} connections to it are busy; raise pool.bind_lanes, or see why it is slow",
+                self.door.lanes()
+            );
             return Err(Failure { text, may_count: false });
         };
         let begun = Instant::now();
@@ -117,12 +121,24 @@ impl Host {
         watch.took(begun.elapsed());
         // Whether the question arrived is known to nobody.
         let answer = asked.unwrap_or_else(|_| {
-            Err(Failure { text: "no answer in time".to_owned(), may_count: true })
+            let text = format!(
+                "no answer about {} in time (at most {} ms, pool.operation_timeout)",
+                request.what(),
+                self.operation_timeout.as_millis()
+            );
+            Err(Failure { text, may_count: true })
         });
         // A server that refuses us or is in trouble is of no more use than one that is gone.
         let answer = answer.and_then(|response| match useless(response.status) {
             None => Ok(response),
             Some(text) => Err(Failure { text, may_count: matches!(response.status, 500 | 504) }),
+        });
+        trace::step(if request.counts() { "bind" } else { "search" }, || {
+            let came = match &answer {
+                Ok(response) => format!("status {}", response.status),
+                Err(failure) => failure.text.clone(),
+            };
+            format!("{}: {}: {came}, after {}", self.url(), request.whole(), took(begun))
         });
         self.learn(answer.as_ref().err());
         answer
@@ -161,7 +177,7 @@ impl Host {
         let (realm, host) = (&self.realm, self.url());
         let Some(failure) = failure else {
             if health.state == HostState::Down {
-                tracing::info!(realm, host, "the host answers again");
+                tracing::info!(name: "host_up", realm, host, "the host answers again");
             }
             health.enter(HostState::Up);
             health.aside = None;
@@ -171,7 +187,8 @@ impl Host {
         let news = health.state != HostState::Down
             || health.last_error.as_deref() != Some(failure.text.as_str());
         if news {
-            tracing::warn!(realm, host, "the host is asked last for now: {}", failure.text);
+            let why = &failure.text;
+            tracing::warn!(name: "host_down", realm, host, "the host is asked last for now: {why}");
         }
         if health.enter(HostState::Down) {
             health.failures += 1;
@@ -205,7 +222,7 @@ fn useless(status: u16) -> Option<String> {
              addresses in Crowd"
                 .to_owned(),
         ),
-        500.. => Some(format!("it is in trouble: status {status}")),
+        500.. => Some(format!("it is in trouble: status {status}; its own log says more")),
         _ => None,
     }
 }

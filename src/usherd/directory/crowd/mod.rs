@@ -11,7 +11,7 @@ use std::pin::Pin;
 use tokio::time::{Instant, timeout};
 use usher_protocol::{HostStatus, Password, Reason};
 
-use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted};
+use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted, told};
 use crate::config;
 use answer::{Groups, Refusal, User};
 use connection::{Request, Response};
@@ -45,7 +45,7 @@ pub(super) async fn walk(realm: &str, settings: &config::Crowd) -> Vec<Walk> {
                         steps.push(format!("asked as {} in {took} ms", settings.application));
                         Ok(())
                     }
-                    Ok(Ok(response)) => Err(unexpected(&response)),
+                    Ok(Ok(response)) => Err(unexpected(&response).message),
                     Ok(Err(failure)) => Err(failure.text),
                     Err(_) => Err(format!("no answer in {} ms", limit.as_millis())),
                 }
@@ -92,12 +92,13 @@ impl Crowd {
         let response = self.ask(&Request::get(path), deadline).await?;
         match response.status {
             200 => {
+                let malformed = |what| malformed(&response, what);
                 let told: User = answer::read(&response.body).map_err(malformed)?;
                 told.is(user).map_err(malformed)?;
                 Ok(Found::One(told.into_entry()))
             }
             404 if answer::reason(&response.body) == Refusal::NoUser => Ok(Found::Nobody),
-            _ => Err(malformed(unexpected(&response))),
+            _ => Err(unexpected(&response)),
         }
     }
 
@@ -113,7 +114,8 @@ impl Crowd {
             let response = self.ask(&Request::get(path), deadline).await?;
             match response.status {
                 200 => {
-                    let groups: Groups = answer::read(&response.body).map_err(malformed)?;
+                    let groups: Groups =
+                        answer::read(&response.body).map_err(|what| malformed(&response, what))?;
                     let count = groups.groups.len();
                     names.extend(groups.groups.into_iter().map(|group| group.name));
                     if count < PAGE {
@@ -122,11 +124,13 @@ impl Crowd {
                 }
                 // Whoever is gone in between has none.
                 404 if answer::reason(&response.body) == Refusal::NoUser => return Ok(names),
-                _ => return Err(malformed(unexpected(&response))),
+                _ => return Err(unexpected(&response)),
             }
         }
         let most = MOST_PAGES * PAGE;
-        Err(malformed(format!("the user is in more than {most} groups")))
+        let text =
+            format!("Crowd says that a user of realm {} is in more than {most} groups", self.realm);
+        Err(Unavailable::new(Reason::NoHost, text))
     }
 
     async fn judge(
@@ -142,6 +146,7 @@ impl Crowd {
         let response = self.ask(&request, deadline).await?;
         match (response.status, answer::reason(&response.body)) {
             (200, _) => {
+                let malformed = |what| malformed(&response, what);
                 let told: User = answer::read(&response.body).map_err(malformed)?;
                 told.is(user).map_err(malformed)?;
                 Ok(Verification::Right(None))
@@ -150,7 +155,7 @@ impl Crowd {
             // Crowd says so before it looks at the password.
             (400, Refusal::Inactive) => Ok(Verification::Refused(Reason::AccountDisabled)),
             (400, Refusal::Expired) => Ok(Verification::Barred(Reason::PasswordExpired)),
-            _ => Err(malformed(unexpected(&response))),
+            _ => Err(unexpected(&response)),
         }
     }
 }
@@ -160,10 +165,12 @@ impl Directory for Crowd {
         Box::pin(async move {
             let (found, groups) =
                 tokio::join!(self.entry(user, deadline), self.groups(user, deadline));
-            match found? {
-                Found::One(entry) => Ok(Found::One(Entry { groups: groups?, ..entry })),
-                other => Ok(other),
-            }
+            let found = match (found?, groups) {
+                (Found::One(entry), groups) => Found::One(Entry { groups: groups?, ..entry }),
+                (other, _) => other,
+            };
+            told::entry(&found);
+            Ok(found)
         })
     }
 
@@ -210,14 +217,16 @@ impl Directory for Crowd {
     }
 }
 
-fn malformed(mut text: String) -> Unavailable {
-    text.insert_str(0, "Crowd gave an answer that cannot be used: ");
-    Unavailable::new(Reason::NoHost, text)
+/// Without the answer's text, which could have a secret of somebody's.
+fn malformed(response: &Response, mut what: String) -> Unavailable {
+    what.insert_str(0, &format!("the answer of {} cannot be used: ", response.of));
+    what.push_str("; is it Crowd itself that answers there, in a version that is supported?");
+    Unavailable::new(Reason::NoHost, what)
 }
 
-/// What came instead, without its text, which could have a secret of somebody's.
-fn unexpected(response: &Response) -> String {
-    format!("status {} with {} bytes", response.status, response.body.len())
+fn unexpected(response: &Response) -> Unavailable {
+    let (status, bytes) = (response.status, response.body.len());
+    malformed(response, format!("status {status} and {bytes} bytes without a reason that is known"))
 }
 
 /// As RFC 3986 2.1 has it: all but what never means anything is escaped.

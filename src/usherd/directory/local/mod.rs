@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{HostStatus, Password, Reason};
 
-use super::{Directory, Found, Saying, Unavailable, Verification, Wanted};
+use super::{Directory, Found, Saying, Unavailable, Verification, Wanted, told};
 use crate::config::{self, Case};
 use hash::Hash;
 use users::{Stamp, Users};
@@ -30,6 +30,7 @@ pub(super) struct Local {
     shared: Arc<Shared>,
     /// Hashing is slow by design; more at once than the machine has cores would only starve it.
     hashing: Arc<Semaphore>,
+    at_once: usize,
     watcher: JoinHandle<()>,
 }
 
@@ -83,7 +84,8 @@ impl Local {
         });
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let watcher = tokio::spawn(watch(Arc::clone(&shared), stamp));
-        Ok(Self { shared, hashing: Arc::new(Semaphore::new(cores.div_ceil(2))), watcher })
+        let at_once = cores.div_ceil(2);
+        Ok(Self { shared, hashing: Arc::new(Semaphore::new(at_once)), at_once, watcher })
     }
 
     /// Who has waited for too long does not wait on: the queue holds passwords.
@@ -93,7 +95,15 @@ impl Local {
         password: Password,
         deadline: Instant,
     ) -> Result<bool, Unavailable> {
-        let failed = || Unavailable::new(Reason::Overloaded, "too many passwords to be hashed");
+        let failed = || {
+            let text = format!(
+                "the password of a user of realm {} could not be hashed in time: {} are hashed at \
+                 once, and too many others wait; give the daemon more processors, or the users \
+                 cheaper hashes",
+                self.shared.realm, self.at_once
+            );
+            Unavailable::new(Reason::Overloaded, text)
+        };
         let turn = timeout_at(deadline, Arc::clone(&self.hashing).acquire_owned());
         let turn = turn.await.map_err(|_| failed())?.map_err(|_| failed())?;
         tokio::task::spawn_blocking(move || {
@@ -113,7 +123,11 @@ impl Drop for Local {
 
 impl Directory for Local {
     fn find<'a>(&'a self, user: &'a str, _: &'a Wanted, _: Instant) -> Saying<'a, Found> {
-        Box::pin(async move { Ok(self.shared.users.load().find(user)) })
+        Box::pin(async move {
+            let (found, begun) = (Ok(self.shared.users.load().find(user)), Instant::now());
+            told::found(self.shared.settings.file.display(), user, &found, begun);
+            found
+        })
     }
 
     fn verify<'a>(
@@ -127,8 +141,12 @@ impl Directory for Local {
             let Some(user) = user else {
                 return Ok(Verification::Wrong);
             };
-            let right = self.check(Arc::clone(&user.hash), password.clone(), deadline).await?;
-            Ok(if right { Verification::Right(None) } else { Verification::Wrong })
+            let begun = Instant::now();
+            let said = self.check(Arc::clone(&user.hash), password.clone(), deadline).await;
+            let said = said
+                .map(|right| if right { Verification::Right(None) } else { Verification::Wrong });
+            told::judged(self.shared.settings.file.display(), &entry.id, &said, begun);
+            said
         })
     }
 

@@ -61,7 +61,10 @@ impl Users {
     pub(super) fn read(local: &config::Local, case: Case) -> Result<Self, String> {
         let at =
             |error: &dyn std::fmt::Display| format!("users file {}: {error}", local.file.display());
-        let text = std::fs::read_to_string(&local.file).map_err(|error| at(&error))?;
+        let text = std::fs::read_to_string(&local.file).map_err(|error| {
+            let hint = "the daemon's user must be able to read it, and enter its folders";
+            at(&format!("cannot be read: {error}; {hint}"))
+        })?;
         let users = match local.format {
             Format::Usher => parse(&text),
             Format::Htpasswd => htpasswd::parse(&text),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use usher_protocol::{HostStatus, Password, Reason};
 
 use super::nss::Nss;
-use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted};
+use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted, told};
 use crate::config;
 
 /// Where services are described.
@@ -73,13 +73,16 @@ impl Pam {
         let turn = timeout_at(deadline, self.lanes.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
             let text = format!(
-                "all {} helpers of realm {} are busy with other passwords",
+                "all {} helpers of realm {} are busy with other passwords; raise pool.bind_lanes, \
+                 or see which module of PAM is slow",
                 self.settings.lanes, self.realm
             );
             return Err(Unavailable::new(Reason::Overloaded, text));
         };
         let question = helper::Question { service: &self.settings.service, user, password };
+        let begun = Instant::now();
         let said = helper::ask(&self.settings.helper, &question, deadline).await;
+        told::judged(format_args!("PAM service {}", self.settings.service), user, &said, begun);
         let news = said.as_ref().err().map(|why| why.message.clone());
         let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(news) = &news

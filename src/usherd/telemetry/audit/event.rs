@@ -11,7 +11,7 @@ use crate::telemetry::{AUDIT, Notes, harmless};
 /// A question, and what came of it.
 #[derive(Debug)]
 pub struct Decision<'a> {
-    /// `authenticate` or `lookup`.
+    /// `authenticate`, `lookup` or `explain`.
     pub method: &'static str,
     /// What was asked.
     pub query: &'a Query,
@@ -61,13 +61,18 @@ impl<'a> Event<'a> {
         let Decision { method, query, verdict, notes, uid, request, took } = *decision;
         let (who, no) = (verdict.identity(), verdict.refusal());
         let realm = who.map(|who| who.realm.as_str()).or(notes.realm);
+        let known = who.is_some() || notes.known;
         Self {
             method,
             outcome: verdict.outcome(),
             reason: no.map(|no| no.reason.as_str()),
-            message: no.map(|no| harmless(&no.message)),
+            message: no.map(|no| match verdict {
+                // The words of a directory, which may have what it was asked in them.
+                Verdict::Unavailable(_) => names.message(&no.message, &query.user, known),
+                _ => harmless(&no.message),
+            }),
             realm: realm.or(query.realm.as_deref()).map(harmless),
-            user: names.told(&query.user, who.is_some() || notes.known),
+            user: names.told(&query.user, known),
             is: who.map(|who| harmless(&who.user)),
             client: query.client,
             peer_uid: uid,

@@ -13,6 +13,9 @@ pub(super) enum Names {
     Hashed(Zeroizing<[u8; 32]>),
 }
 
+/// A part of a name that is shorter is in any text.
+const PART: usize = 3;
+
 impl Names {
     pub(super) fn new(shown: bool) -> Result<Self, String> {
         if shown {
@@ -32,6 +35,25 @@ impl Names {
             Self::Hashed(_) | Self::Shown => harmless(name),
         }
     }
+
+    /// A message, unless it could tell a name that is not to be told.
+    pub(super) fn message<'a>(&self, text: &'a str, name: &str, known: bool) -> Cow<'a, str> {
+        match self {
+            Self::Hashed(_) if !known && has_part_of(text, name) => {
+                Cow::Borrowed("not told, since the user name or a part of it is in it")
+            }
+            Self::Hashed(_) | Self::Shown => harmless(text),
+        }
+    }
+}
+
+/// Whether a part of a name is in a text, however signs between the parts are escaped there. Of a
+/// name without such a part nobody can tell.
+fn has_part_of(text: &str, name: &str) -> bool {
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    let parts = name.split(|sign: char| !sign.is_ascii_alphanumeric());
+    let mut parts = parts.filter(|part| part.len() >= PART).peekable();
+    parts.peek().is_none() || parts.any(|part| text.contains(part))
 }
 
 #[cfg(test)]
@@ -47,5 +69,25 @@ mod tests {
         assert_eq!(names.told("alice", true), "alice");
         assert_ne!(one, Names::new(false).unwrap().told("s3cret", false));
         assert_eq!(Names::new(true).unwrap().told("s3cret", false), "s3cret");
+    }
+
+    #[test]
+    fn no_message_tells_an_unknown_name_in_any_spelling() {
+        let (hashed, shown) = (Names::new(false).unwrap(), Names::new(true).unwrap());
+        for (name, text) in [
+            ("Tr0ub4dor*3", r"result 53 to (uid=tr0ub4dor\2a3)"),
+            ("p&ss word", "no answer to /user?username=p%26ss%20word"),
+            ("a*b", r"result 53 to (uid=a\2ab)"),
+            ("пароль", "result 53 to (uid=пароль)"),
+        ] {
+            let told = |names: &Names, known| names.message(text, name, known).into_owned();
+            assert!(told(&hashed, false).starts_with("not told"), "{text}");
+            assert_eq!(
+                (told(&hashed, true), told(&shown, false)),
+                (text.to_owned(), text.to_owned())
+            );
+        }
+        let text = "ldap://127.0.0.1: connection refused";
+        assert_eq!(hashed.message(text, "Tr0ub4dor&3", false), text);
     }
 }

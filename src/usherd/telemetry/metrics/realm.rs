@@ -11,22 +11,18 @@ pub(super) fn encode(status: &Status, to: &mut Families<'_>) -> fmt::Result {
     to.counter(
         "requests",
         "Answers by outcome; those that are a yes, by source. No realm: of requests that mean none.",
-        realms.iter().flat_map(|realm| answers(&realm.name, &realm.answers)).chain(
-            [("forbidden", status.elsewhere.forbidden), ("invalid", status.elsewhere.invalid)]
-                .map(|(outcome, count)| (outcome_of("", outcome, ""), count)),
-        ),
+        by_realm(status).flat_map(|(realm, its)| answers(realm, its)),
     )?;
     to.counter(
         "refusals",
         "Answers that are not a yes, by reason.",
-        realms.iter().flat_map(|realm| {
+        by_realm(status).flat_map(|(realm, its)| {
             let of = |reason: Reason| {
-                let mut reasons = realm.answers.reasons.iter();
+                let mut reasons = its.reasons.iter();
                 reasons.find(|(known, _)| *known == reason).map_or(0, |(_, count)| *count)
             };
-            Reason::ALL.map(|reason| {
-                (vec![("realm", realm.name.as_str()), ("reason", reason.as_str())], of(reason))
-            })
+            Reason::ALL
+                .map(|reason| (vec![("realm", realm), ("reason", reason.as_str())], of(reason)))
         }),
     )?;
     to.histogram(
@@ -43,6 +39,12 @@ pub(super) fn encode(status: &Status, to: &mut Families<'_>) -> fmt::Result {
         "1 while something is wrong with a realm as a whole; the status says what.",
         realms.iter().map(|realm| (of(realm), u64::from(realm.problem.is_some()))),
     )
+}
+
+/// The answers of each realm, and those to requests that mean none or had no time to.
+fn by_realm(status: &Status) -> impl Iterator<Item = (&str, &Answers)> {
+    let realms = status.realms.iter().map(|realm| (realm.name.as_str(), &realm.answers));
+    realms.chain([("", &status.elsewhere)])
 }
 
 fn of(realm: &RealmStatus) -> Labels<'_> {
