@@ -201,6 +201,12 @@ fn the_pages_have_no_fault_that_mandoc_can_see() {
         .collect();
     assert!(pages.len() >= 3, "{pages:?}");
     let mut mandoc = Command::new(installed("mandoc", "mandoc"));
-    let output = process::run(mandoc.args(["-T", "lint", "-W", "warning"]).args(pages), b"");
-    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
+    let output = process::run(mandoc.args(["-T", "lint", "-W", "style"]).args(pages), b"");
+    // Pages of others may not be installed here, and `.groups]` is no end of a sentence.
+    let harmless = ["referenced manual not found", "no blank before trailing delimiter"];
+    let is_fault = |line: &&str| !harmless.iter().any(|it| line.contains(it));
+    let faults: Vec<&str> = output.stdout.lines().filter(is_fault).collect();
+    // It may also say that the database of pages is an old one.
+    let failed = output.stderr.lines().any(|line| !line.contains("outdated mandoc.db"));
+    assert!(faults.is_empty() && !failed, "{faults:#?} {}", output.stderr);
 }
