@@ -167,6 +167,6 @@ async fn try_reload(file: &Path, control: &Control) -> Result<String, String> {
 /// Tells systemd; without one, nobody.
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!("cannot notify systemd: {error}");
+        tracing::warn!("cannot tell systemd ({state:?}) at $NOTIFY_SOCKET: {error}");
     }
 }

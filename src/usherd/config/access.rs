@@ -46,7 +46,7 @@ fn add_group(name: &str, peers: &mut Peers) -> Result<(), Fault> {
     if let Some(gid) = group.as_ref().map(|group| group.gid.as_raw()).or(number) {
         peers.gids.insert(gid);
     } else {
-        return Err(Fault::new(format!("names a group that does not exist: {name:?}")));
+        return Err(super::listen::no_group(name));
     }
     for member in group.map(|group| group.mem).unwrap_or_default() {
         // Files of groups outlive the users they list.

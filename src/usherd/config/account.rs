@@ -89,8 +89,7 @@ fn password(
 fn read(path: &Path, at: Span, findings: &mut Findings<'_>) -> Option<Password> {
     let secret = findings.take("password", at.clone(), secret::read(path))?;
     if secret.exposed {
-        let what = format!("{} can be read by every user of this machine", path.display());
-        findings.warn(at, &what);
+        findings.warn(at, &secret::exposed(path));
     }
     Some(secret.password)
 }

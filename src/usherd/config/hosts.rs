@@ -104,9 +104,11 @@ fn servers(at: Span, written: &Strings, findings: &mut Findings<'_>) -> Option<V
 fn refuse_useless_port(raw: &raw::Realm, servers: &[Server], findings: &mut Findings<'_>) {
     let Some(port) = &raw.port else { return };
     if servers.iter().all(|server| matches!(server.address, Address::Unix(_))) {
-        findings.refuse(port.span(), Fault::new("port contradicts ldapi://: a socket has no port"));
+        let fault = Fault::new("port contradicts ldapi://: a socket has no port");
+        findings.refuse(port.span(), fault.hint("leave port out"));
     } else if !servers.iter().any(|server| matches!(server.address, Address::Tcp(..))) {
-        findings.refuse(port.span(), Fault::new("port contradicts srv:, whose records tell it"));
+        let fault = Fault::new("port contradicts srv:, whose records tell it");
+        findings.refuse(port.span(), fault.hint("leave port out"));
     }
 }
 

@@ -130,7 +130,10 @@ pub(super) fn filter(
     findings: &mut Findings<'_>,
 ) -> Option<Filter> {
     let given = given?;
-    let wrong = |what| Fault::new(format!("does not follow RFC 4515: {what}"));
+    let wrong = |what| {
+        Fault::new(format!("does not follow RFC 4515: {what}"))
+            .hint("such as \"(objectClass=person)\", or \"(&(a=b)(!(c=d)))\"")
+    };
     findings.take("filter", given.span(), Filter::parse(given.get_ref()).map_err(wrong))
 }
 

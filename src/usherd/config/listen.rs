@@ -78,10 +78,16 @@ pub(super) fn mode(text: &str) -> Result<u32, Fault> {
     })
 }
 
+/// That a group is not there.
+pub(super) fn no_group(name: &str) -> Fault {
+    Fault::new(format!("names a group that does not exist: {name:?}"))
+        .hint("`getent group` lists those that do, `groupadd --system` makes one")
+}
+
 pub(super) fn group_id(name: &str) -> Result<(String, u32), Fault> {
     match found(Group::from_name(name)) {
         Ok(Some(group)) => Ok((name.to_owned(), group.gid.as_raw())),
-        Ok(None) => Err(Fault::new(format!("names a group that does not exist: {name:?}"))),
+        Ok(None) => Err(no_group(name)),
         Err(cause) => Err(Fault::new(format!("cannot be looked up: {cause}"))),
     }
 }

@@ -34,8 +34,10 @@ pub(super) fn filtered_attribute(name: &str) -> Result<String, Fault> {
 }
 
 fn checked(name: &str, fits: bool) -> Result<String, Fault> {
-    fits.then(|| name.to_owned())
-        .ok_or_else(|| Fault::new(format!("is not the name of an attribute: {name:?}")))
+    fits.then(|| name.to_owned()).ok_or_else(|| {
+        Fault::new(format!("is not the name of an attribute: {name:?}"))
+            .hint("such as \"mail\": letters, digits and hyphens, or an object identifier")
+    })
 }
 
 /// Whether this is an attribute: a descriptor or an object identifier, then options (RFC 4512 2.5).

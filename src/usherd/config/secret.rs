@@ -1,13 +1,24 @@
 //! Passwords of accounts. None of them ever stands in a message.
 
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use usher_protocol::{MAX_PASSWORD, Password};
 
 use super::problem::Fault;
+
+/// That a file cannot be read, and what to do where it is there.
+pub(super) fn unreadable(path: &Path, cause: &io::Error) -> Fault {
+    let fault = Fault::new(format!("cannot be read from {}: {cause}", path.display()));
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => {
+            fault.hint("the user that runs usherd must be able to read it, and to enter its folder")
+        }
+        _ => fault,
+    }
+}
 
 /// A password, and whether everybody can read the file that holds it.
 #[derive(Debug)]
@@ -18,7 +29,7 @@ pub(super) struct Secret {
 
 /// The password in a file, without the one line end after it.
 pub(super) fn read(path: &Path) -> Result<Secret, Fault> {
-    let unreadable = |cause| Fault::new(format!("cannot be read from {}: {cause}", path.display()));
+    let unreadable = |cause| unreadable(path, &cause);
     let file = File::open(path).map_err(unreadable)?;
     let exposed = is_exposed(&file.metadata().map_err(unreadable)?);
     // One more than a password and its line end may have: enough to see that it is too long.
@@ -29,8 +40,10 @@ pub(super) fn read(path: &Path) -> Result<Secret, Fault> {
         password.pop_if(|last| *last == b'\r');
     }
     let password = Password::new(password);
-    check(&password)
-        .map_err(|fault| Fault::new(format!("in {} {}", path.display(), fault.what)))?;
+    check(&password).map_err(|fault| Fault {
+        what: format!("in {} {}", path.display(), fault.what),
+        ..fault
+    })?;
     Ok(Secret { password, exposed })
 }
 
@@ -42,12 +55,18 @@ pub(super) fn check(password: &Password) -> Result<(), Fault> {
     } else if bytes.len() > MAX_PASSWORD {
         Err(Fault::new(format!("is longer than {MAX_PASSWORD} bytes")))
     } else if bytes.contains(&0) {
-        Err(Fault::new("contains a NUL"))
+        Err(Fault::new("contains a NUL").hint("was it saved as UTF-16?"))
     } else if password.as_str().is_none() {
-        Err(Fault::new("is not UTF-8"))
+        Err(Fault::new("is not UTF-8").hint("directories compare passwords in UTF-8"))
     } else {
         Ok(())
     }
+}
+
+/// That everybody can read a file, and what to do about it.
+pub(super) fn exposed(path: &Path) -> String {
+    let path = path.display();
+    format!("{path} can be read by every user of this machine: chmod o= {path}")
 }
 
 /// Whether everybody on this machine can read a file.

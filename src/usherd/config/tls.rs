@@ -59,7 +59,9 @@ fn file(path: &Path) -> Result<Arc<[CertificateDer<'static>]>, Fault> {
         .and_then(Iterator::collect)
         .map_err(|error| unreadable(path, &error))?;
     if certificates.is_empty() {
-        return Err(Fault::new(format!("finds no certificate in PEM in {}", path.display())));
+        let path = path.display();
+        return Err(Fault::new(format!("finds no certificate in PEM in {path}"))
+            .hint(format!("if it is in DER: openssl x509 -inform der -in {path}")));
     }
     Ok(certificates.into())
 }
@@ -112,7 +114,9 @@ fn client(
             return None;
         }
         (None, Some(key)) => {
-            findings.refuse(key.span(), Fault::new("client_key has no client_certificate"));
+            let fault = Fault::new("client_key has no client_certificate")
+                .hint("where both are in one file, name it twice");
+            findings.refuse(key.span(), fault);
             return None;
         }
         (Some(certificate), Some(key)) => (certificate, key),
@@ -123,12 +127,12 @@ fn client(
     let key = findings.take("client_key", key_given.span(), key);
     let ((chain, certificate), (secret, key)) = (chain?, key?);
     if key.metadata().is_ok_and(|metadata| secret::is_exposed(&metadata)) {
-        let what = format!("{} can be read by every user of this machine", key.display());
-        findings.warn(key_given.span(), &what);
+        findings.warn(key_given.span(), &secret::exposed(&key));
     }
     let pair = CertifiedKey::from_der(chain, secret, &default_provider()).map_err(|error| {
         let files = (key.display(), certificate.display());
         Fault::new(format!("in {} does not fit the certificate in {}: {error}", files.0, files.1))
+            .hint("the certificate of the key itself comes first in the file, before its issuers")
     });
     let pair = findings.take("client_key", key_given.span(), pair)?.into();
     Some(ClientCertificate { certificate, key, pair })
@@ -145,10 +149,8 @@ fn private(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
 }
 
 fn unreadable(path: &Path, error: &pem::Error) -> Fault {
-    // A cause of the system's is told as everywhere else, without its rank in the library.
-    let cause = match error {
-        pem::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
-    };
-    Fault::new(format!("cannot be read from {}: {cause}", path.display()))
+    match error {
+        pem::Error::Io(error) => secret::unreadable(path, error),
+        other => Fault::new(format!("cannot be read from {}: {other}", path.display())),
+    }
 }

@@ -168,7 +168,10 @@ impl Door {
             return;
         }
         if self.control.complaints.due(Instant::now()) {
-            tracing::error!("cannot accept a connection: {error}");
+            tracing::error!(
+                "cannot accept a connection: {error}; is the limit of open files (LimitNOFILE in \
+                 the unit) below max_connections?"
+            );
         }
         tokio::time::sleep(PAUSE).await;
     }

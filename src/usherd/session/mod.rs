@@ -194,7 +194,11 @@ impl Session {
     async fn complain(&self, text: String, turn: OwnedSemaphorePermit) {
         self.client.control.counters.malformed_frames.one();
         if self.client.control.complaints.due(Instant::now()) {
-            tracing::warn!(uid = self.client.peer.uid, "closed a connection: {text}");
+            tracing::warn!(
+                uid = self.client.peer.uid,
+                "closed a connection of a client that does not speak as usher-protocol(7) says: \
+                 {text}"
+            );
         }
         let verdict = Verdict::Invalid(Refusal::new(Reason::BadRequest, text));
         send(&self.outbox, &Answer { id: 0, reply: Reply::Verdict(verdict) }, turn).await;

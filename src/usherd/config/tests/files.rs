@@ -62,9 +62,9 @@ fn a_secret_that_everybody_can_read_draws_a_warning() {
     let files = Files::new("{ file = \"ldap.secret\" }");
     files.write("ldap.secret", "s3cret\n", 0o644);
     let warning = format!(
-        "{}:7:21: {} can be read by every user of this machine",
+        "{}:7:21: {secret} can be read by every user of this machine: chmod o= {secret}",
         files.path("usher.toml").display(),
-        files.path("ldap.secret").display()
+        secret = files.path("ldap.secret").display()
     );
     assert_eq!(files.load().unwrap().warnings, [warning]);
 }

@@ -58,7 +58,7 @@ fn the_url_and_the_key_must_agree() {
     );
     assert_eq!(
         problems(&secured("host = \"ldapi://%2Frun%2Fldapi\"\nport = 389")),
-        "usher.toml:4:8: port contradicts ldapi://: a socket has no port"
+        "usher.toml:4:8: port contradicts ldapi://: a socket has no port\n    hint: leave port out"
     );
 }
 
@@ -191,14 +191,19 @@ fn certificates_and_keys_that_cannot_be_used_are_told() {
         ),
         (
             "ca_certificates = \"empty.pem\"",
-            "4:19: ca_certificates finds no certificate in PEM in /etc/usher/empty.pem",
+            "4:19: ca_certificates finds no certificate in PEM in /etc/usher/empty.pem\n    \
+             hint: if it is in DER: openssl x509 -inform der -in /etc/usher/empty.pem",
         ),
         (
             "client_certificate = \"own.pem\"",
             "4:22: client_certificate has no client_key\n    \
              hint: where both are in one file, name it twice",
         ),
-        ("client_key = \"own.key\"", "4:14: client_key has no client_certificate"),
+        (
+            "client_key = \"own.key\"",
+            "4:14: client_key has no client_certificate\n    \
+             hint: where both are in one file, name it twice",
+        ),
         (
             "client_certificate = \"own.pem\"\nclient_key = \"own.pem\"",
             "5:14: client_key finds no private key in PEM in /etc/usher/own.pem\n    \
@@ -207,7 +212,8 @@ fn certificates_and_keys_that_cannot_be_used_are_told() {
         (
             "client_certificate = \"own.pem\"\nclient_key = \"other.key\"",
             "5:14: client_key in /etc/usher/other.key does not fit the certificate in \
-             /etc/usher/own.pem: keys may not be consistent: KeyMismatch",
+             /etc/usher/own.pem: keys may not be consistent: KeyMismatch\n    \
+             hint: the certificate of the key itself comes first in the file, before its issuers",
         ),
     ] {
         let lines = format!("host = \"ldap1\"\n{lines}");
@@ -225,9 +231,9 @@ fn a_key_that_everybody_can_read_draws_a_warning() {
                  client_certificate = \"own.pem\"\nclient_key = \"own.key\"";
     let warnings = files.read(lines).unwrap().warnings;
     let told = format!(
-        "{}:6:14: {} can be read by every user of this machine",
+        "{}:6:14: {key} can be read by every user of this machine: chmod o= {key}",
         files.path("usher.toml").display(),
-        files.path("own.key").display()
+        key = files.path("own.key").display()
     );
     assert_eq!(warnings, [told]);
 }

@@ -85,7 +85,9 @@ usher.toml:6:1: [realm.corp] needs base_dn
 usher.toml:6:1: [realm.corp] needs host
 usher.toml:8:8: port must be between 1 and 65535
 usher.toml:9:10: filter does not follow RFC 4515: expected ) at the end
+    hint: such as "(objectClass=person)", or "(&(a=b)(!(c=d)))"
 usher.toml:10:27: login_attribute is not the name of an attribute: "e mail"
+    hint: such as "mail": letters, digits and hyphens, or an object identifier
 usher.toml:11:11: account has no password
     hint: password = { file = "..." }
 usher.toml:12:18: unknown kind of rule: "gruop"; did you mean `group`?
@@ -268,7 +270,11 @@ fn wrong_metadata_is_told() {
             "X = \"%user\"",
             "4:5: X has an unknown value: \"%user\"\n    hint: did you mean `%username`?",
         ),
-        ("X = \"a b\"", "4:5: X is not the name of an attribute: \"a b\""),
+        (
+            "X = \"a b\"",
+            "4:5: X is not the name of an attribute: \"a b\"\n    hint: such as \"mail\": \
+             letters, digits and hyphens, or an object identifier",
+        ),
         ("X = {}", "4:5: X needs attribute = \"...\" or groups = true"),
         (
             "X = { attribute = \"a\", groups = true }",
@@ -342,11 +348,13 @@ fn peers_that_nobody_is_are_told_each_in_its_place() {
         problems(&format!("{LOCAL}[access]\nlookup = [\"root\", \"no-one\", \"@no-group\"]\n")),
         "usher.toml:4:19: lookup names a user that does not exist: \"no-one\"\n    \
          hint: write \"@NAME\" for a group\n\
-         usher.toml:4:29: lookup names a group that does not exist: \"no-group\""
+         usher.toml:4:29: lookup names a group that does not exist: \"no-group\"\n    \
+         hint: `getent group` lists those that do, `groupadd --system` makes one"
     );
     assert_eq!(
         problems(&format!("{LOCAL}[listen]\nsocket_group = \"no-group\"\n")),
-        "usher.toml:4:16: socket_group names a group that does not exist: \"no-group\""
+        "usher.toml:4:16: socket_group names a group that does not exist: \"no-group\"\n    \
+         hint: `getent group` lists those that do, `groupadd --system` makes one"
     );
 }
 
@@ -405,7 +413,8 @@ fn groups_that_are_searched_have_a_filter_that_asks_for_somebody() {
     assert_eq!(wrong("nested = 33"), "usher.toml:6:41: nested must be between 0 and 32");
     assert_eq!(
         wrong("filter = \"(%d=x)\""),
-        "usher.toml:6:41: filter does not follow RFC 4515: expected an attribute at character 2"
+        "usher.toml:6:41: filter does not follow RFC 4515: expected an attribute at character 2\n    \
+         hint: such as \"(objectClass=person)\", or \"(&(a=b)(!(c=d)))\""
     );
 }
 

@@ -22,7 +22,9 @@ impl Names {
             return Ok(Self::Shown);
         }
         let mut key = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *key).map_err(|error| format!("no random bytes: {error}"))?;
+        getrandom::fill(&mut *key).map_err(|error| {
+            format!("cannot make a key: the system has no random bytes (getrandom(2)): {error}")
+        })?;
         Ok(Self::Hashed(key))
     }
 
