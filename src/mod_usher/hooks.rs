@@ -259,10 +259,15 @@ unsafe extern "C" fn parse_require_line<const NUMBER: usize>(
 /// What httpd passes with a `Require` line.
 unsafe fn remember(parms: *mut cmd_parms, requirement: &Requirement) {
     // SAFETY: by the contract.
-    let (path, server, context, pool) =
-        unsafe { ((*parms).path, (*parms).server, (*parms).context, (*parms).pool) };
+    let (path, server, context, pool, is_negated) = unsafe {
+        let cmd_parms { path, server, context, pool, .. } = *parms;
+        (path, server, context, pool, sys::is_negated(parms))
+    };
     // Without a path it is an alias, which stands for no place.
-    let Some(rule) = requirement.only_rule().filter(|_| !path.is_null()) else {
+    if path.is_null() || is_negated {
+        return;
+    }
+    let Some(rule) = requirement.only_rule() else {
         return;
     };
     // SAFETY: by the contract; the settings of a place are from `create_settings`, which httpd

@@ -47,13 +47,23 @@ pub(crate) struct request_rec {
 
 #[repr(C)]
 pub(crate) struct cmd_parms {
-    info_to_directive: [u64; 8],
+    info_to_config_file: [u64; 7],
+    directive: *const ap_directive_t,
     pub(crate) pool: *mut apr_pool_t,
     temp_pool: *mut apr_pool_t,
     pub(crate) server: *mut server_rec,
     pub(crate) path: *mut c_char,
     pub(crate) cmd: *const command_rec,
     pub(crate) context: *mut ap_conf_vector_t,
+}
+
+/// A line of the configuration, among those around it.
+#[repr(C)]
+pub(crate) struct ap_directive_t {
+    directive: *const c_char,
+    args: *const c_char,
+    next_and_first_child: [u64; 2],
+    parent: *const ap_directive_t,
 }
 
 /// Its function is a union in C; every directive here takes one argument.
@@ -285,6 +295,26 @@ pub(crate) unsafe fn text(text: *const c_char) -> Option<String> {
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
+/// Whether a `Require` line speaks of those who are to stay out.
+///
+/// # Safety
+/// What httpd passes with the line.
+pub(crate) unsafe fn is_negated(parms: *const cmd_parms) -> bool {
+    let some = |directive: *const ap_directive_t| Some(directive).filter(|it| !it.is_null());
+    // SAFETY: by the contract; httpd has read the lines around this one, and keeps them all.
+    let outer = |line: &*const ap_directive_t| some(unsafe { (**line).parent });
+    // SAFETY: by the contract.
+    let mut lines = std::iter::successors(some(unsafe { (*parms).directive }), outer);
+    lines.any(|line| {
+        // SAFETY: as above; both are texts, or null.
+        let (name, arguments) = unsafe { (text((*line).directive), text((*line).args)) };
+        let is = |known: &str| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(known));
+        let arguments = arguments.unwrap_or_default();
+        let first = arguments.split_whitespace().next().unwrap_or_default();
+        is("<RequireNone") || (is("Require") && first.eq_ignore_ascii_case("not"))
+    })
+}
+
 /// httpd's request, for the time of a call; made only of what httpd passes.
 pub(crate) struct Request(pub(crate) *mut request_rec);
 
@@ -355,11 +385,15 @@ const _: () = {
     assert!(offset_of!(request_rec, per_dir_config) == 384);
     assert!(offset_of!(request_rec, request_config) == 392);
     assert!(offset_of!(request_rec, useragent_ip) == 688);
+    assert!(offset_of!(cmd_parms, directive) == 56);
     assert!(offset_of!(cmd_parms, pool) == 64);
     assert!(offset_of!(cmd_parms, server) == 80);
     assert!(offset_of!(cmd_parms, path) == 88);
     assert!(offset_of!(cmd_parms, cmd) == 96);
     assert!(offset_of!(cmd_parms, context) == 104);
+    assert!(offset_of!(ap_directive_t, directive) == 0);
+    assert!(offset_of!(ap_directive_t, args) == 8);
+    assert!(offset_of!(ap_directive_t, parent) == 32);
     assert!(offset_of!(command_rec, name) == 0);
     assert!(offset_of!(command_rec, func) == 8);
     assert!(offset_of!(command_rec, cmd_data) == 16);

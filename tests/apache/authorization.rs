@@ -70,6 +70,9 @@ const NOT_TEMP: &str = "<RequireAll>\nRequire valid-user\n\
                         Require not usher-attribute employeeType=temp\n</RequireAll>";
 const NOT_STAFF: &str = "<RequireAll>\nRequire valid-user\n\
                          Require not usher-attribute employeeType=staff\n</RequireAll>";
+const NONE_OF_STAFF: &str = "<RequireAll>\nRequire valid-user\n<requirenone>\n\
+                             Require usher-attribute employeeType=staff\n\
+                             </requirenone>\n</RequireAll>";
 const DEV_AND_OPS: &str = "<RequireAll>\nRequire usher-group dev\nRequire usher-group ops\n\
                            </RequireAll>";
 const OPS_OR_DEV: &str = "<RequireAny>\nRequire usher-group ops\nRequire usher-rule group=dev\n\
@@ -89,6 +92,7 @@ fn they_are_composed_as_any_other_requirement_under_every_mpm() {
         (NOT_DEV, (403, 200)),
         (NOT_TEMP, (200, 200)),
         (NOT_STAFF, (403, 200)),
+        (NONE_OF_STAFF, (403, 200)),
     ]);
 }
 
@@ -127,13 +131,15 @@ fn a_login_is_judged_by_its_own_answer_under_every_mpm() {
             (DEV_AND_STAFF, 200, 1),
             (STAFF_TWICE, 200, 1),
             (OPS_OR_STAFF, 200, 1),
-            (NOT_STAFF, 403, 1),
             // Of who has not all of them, the login is asked alone; one that fails is known by that.
             (temp, 403, 2),
             (TEMP_OR_DEV, 200, 2),
-            (NOT_TEMP, 200, 2),
             // And each of several.
             (TEMP_OR_STAFF, 200, 4),
+            // What is to hold of nobody is asked for itself.
+            (NOT_TEMP, 200, 2),
+            (NOT_STAFF, 403, 2),
+            (NONE_OF_STAFF, 403, 2),
         ],
     );
 }
@@ -151,10 +157,11 @@ fn whom_others_authenticated_is_judged_by_the_first_answer_under_every_mpm() {
             (DEV_AND_STAFF, 200, 1),
             (STAFF_TWICE, 200, 1),
             (OPS_OR_STAFF, 200, 1),
-            (NOT_STAFF, 403, 1),
             (TEMP_OR_DEV, 200, 2),
-            (NOT_TEMP, 200, 2),
             (TEMP_OR_STAFF, 200, 4),
+            (NOT_TEMP, 200, 2),
+            (NOT_STAFF, 403, 1),
+            (NONE_OF_STAFF, 403, 1),
             // What stands with others in a line is asked for itself.
             ("Require usher-attribute employeeType=staff employeeType=temp", 200, 1),
             ("Require usher-attribute employeeType=temp employeeType=staff", 200, 2),

@@ -87,7 +87,11 @@ fn under_load(port: u16, work: impl FnOnce(&dyn Fn())) -> Vec<String> {
 fn a_server_that_has_ended_fails_the_test_at_once() {
     let site = Site::start("event", &looked_up(""));
     under_load(site.httpd.port(), |_| {
-        kill(Pid::from_raw(site.httpd.pid().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        let pid = site.httpd.pid();
+        kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGTERM).unwrap();
+        // httpd forgets to end if it is told to restart meanwhile.
+        let stat = format!("/proc/{pid}/stat");
+        until_true("httpd to end", || text_of(stat.as_ref()).contains(") Z "));
         site.httpd.graceful();
     });
 }

@@ -178,7 +178,7 @@ impl Httpd {
     /// Whether its first process is there: one that has ended is a zombie until it is asked for.
     fn is_running(&self) -> bool {
         let stat = text_of(Path::new(&format!("/proc/{}/stat", self.pid())));
-        stat.rsplit(')').next().is_some_and(|state| !state.trim_start().starts_with('Z'))
+        stat.rsplit_once(')').is_some_and(|(_, state)| !state.trim_start().starts_with('Z'))
     }
 
     /// Ends it in order.
