@@ -1,5 +1,8 @@
 //! `usherctl check`: whether a configuration works, before anybody relies on it.
 
+use std::time::{Duration, SystemTime};
+
+use crate::support::certificate::{Authority, of_this_machine};
 use crate::support::daemon::{LOCAL, folder};
 use crate::support::ldif::{PEOPLE, READER_PASSWORD};
 use crate::support::programs::run;
@@ -32,6 +35,48 @@ fn all_is_well_where_each_host_serves() {
             assert!(line.contains(part), "no {part:?} in: {line}");
         }
     }
+}
+
+#[test]
+fn the_addresses_and_the_certificate_of_a_host_are_told() {
+    let authority = Authority::new("ours");
+    for (left, warned) in [(400, false), (3, true)] {
+        let mut params = of_this_machine();
+        // Half a day more, so that it is still so many when it is looked at.
+        let until = SystemTime::now() + Duration::from_secs(left * 86_400 + 43_200);
+        params.not_after = until.into();
+        let slapd = Slapd::start_with_tls(&authority.signs(&params));
+        for (security, port) in [("ldaps", slapd.tls_port()), ("start_tls", slapd.port())] {
+            let realm =
+                realm(&format!("localhost:{port}")).replace("\"plain\"", &format!("{security:?}"));
+            let folder = folder(&format!("{realm}ca_certificates = \"@DIR@/ca.pem\"\n"));
+            std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("a file");
+            let file = folder.path().join("usher.toml");
+            let output = run("usherctl", &["check", &file.to_string_lossy()]).success();
+            let days = format!("certificate of CN=slapd, {left} days left, until 20");
+            for part in ["resolved to ", "127.0.0.1", "connected by TLSv1.3 (", &days, "bound as"] {
+                assert!(output.stdout.contains(part), "no {part:?} in: {output:#?}");
+            }
+            let warning = format!("warning: the certificate has {left} days left");
+            assert_eq!(output.stdout.contains(&warning), warned, "{output:#?}");
+        }
+    }
+    let nowhere = realm("nowhere.invalid:389");
+    assert_says(&nowhere, 1, &["FAILED", "nowhere.invalid is not found", "the DNS"]);
+}
+
+#[test]
+fn what_another_realm_tells_is_not_looked_for_here() {
+    let slapd = Slapd::start();
+    let teller = slapd.realm();
+    let asking = slapd.realm().replace("[realm.corp]", "[realm.asking]").replace(
+        "domains = [\"CORP\", \"corp.example.com\"]\n",
+        "metadata_from = \"corp\"\nemail_attribute = \"nobodysMail\"\n\
+         [realm.asking.rules]\nrequire = \"attribute:nobodyHasIt=x\"\n",
+    );
+    let (code, said) = check(&format!("default_realm = \"corp\"\n{asking}{teller}"));
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("seen on none of") && said.contains("saw uid of users"), "{said}");
 }
 
 #[test]

@@ -302,6 +302,20 @@ fn while_all_hosts_are_down_the_answer_comes_in_time_and_says_so() {
 }
 
 #[test]
+fn the_only_host_serves_on_the_connections_that_it_has_while_it_takes_no_new_ones() {
+    let server = Slapd::start();
+    let proxy = Proxy::start(server.port());
+    let pool = "pool = { max_age = \"1s\", idle_probe = \"200ms\" }\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", realm(&proxy.host())));
+    until_state(&daemon, 0, "up");
+    proxy.refuse_connections();
+    let before = proxy.accepted();
+    until_true("renewals in vain", || proxy.accepted() > before + 6);
+    daemon.lookup("user001").is_found();
+    assert_eq!(host_state(&daemon, 0), "up", "{}", daemon.log());
+}
+
+#[test]
 fn connections_are_renewed_by_age_and_no_request_notices() {
     let server = Slapd::start();
     let pool = "pool = { max_age = \"1s\", idle_probe = \"1s\" }\n";

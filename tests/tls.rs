@@ -1,6 +1,7 @@
 //! Encrypted connections: which certificates are good enough, and what is said of the others.
 
 use std::fs;
+use std::net::TcpStream;
 use std::process::Command;
 
 use crate::support::certificate::{
@@ -9,9 +10,10 @@ use crate::support::certificate::{
 };
 use crate::support::daemon::{Daemon, folder};
 use crate::support::ldif::{PEOPLE, READER, READER_PASSWORD};
-use crate::support::process;
+use crate::support::process::{self, Process};
 use crate::support::programs::installed;
-use crate::support::slapd::Slapd;
+use crate::support::slapd::{Slapd, free_port};
+use crate::support::until_true;
 
 const ACCOUNT: &str = "account = \"cn=reader,dc=example,dc=com\"\npassword = \"reader-secret\"\n";
 const CHECKS: [&str; 5] = ["never", "allow", "try", "demand", "hard"];
@@ -213,15 +215,35 @@ fn servers_of_tls_1_2_and_1_3_are_served_and_older_ones_refused() {
         let only = format!("TLSCipherSuite NORMAL:-VERS-ALL:+VERS-{version}");
         let mut slapd = Slapd::with_tls(&certificate, &only);
         slapd.start_anywhere();
-        let realm = realm("corp", "ldaps", &slapd.tls_host());
-        let realm = format!("{realm}{ACCOUNT}ca_certificates = \"@DIR@/ca.pem\"\n");
-        let daemon = daemon(&realm, &[("ca.pem", &authority.pem())]);
-        let reply = daemon.authenticate("alice", "alice-secret");
-        if served {
-            reply.is_granted();
-        } else {
-            assert!(reply.message().contains("no TLS 1.2 or 1.3"), "{reply:#?}");
+        for (security, host) in [("ldaps", slapd.tls_host()), ("start_tls", slapd.host())] {
+            let realm = realm("corp", security, &host);
+            let realm = format!("{realm}{ACCOUNT}ca_certificates = \"@DIR@/ca.pem\"\n");
+            let daemon = daemon(&realm, &[("ca.pem", &authority.pem())]);
+            let reply = daemon.authenticate("alice", "alice-secret");
+            if served {
+                reply.is_granted();
+            } else {
+                assert!(reply.message().contains("no TLS 1.2 or 1.3"), "{security}: {reply:#?}");
+            }
         }
+    }
+}
+
+#[test]
+fn a_server_that_shows_no_certificate_is_told_whatever_the_checks() {
+    let port = free_port();
+    let mut openssl = Command::new(installed("openssl", "openssl"));
+    openssl.args(["s_server", "-nocert", "-cipher", "aNULL:@SECLEVEL=0", "-tls1_2", "-quiet"]);
+    openssl.arg("-accept").arg(format!("127.0.0.1:{port}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let _server = Process::start(openssl, &folder.path().join("log"));
+    until_true("the server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    for checks in CHECKS {
+        let realm = realm("corp", "ldaps", &format!("127.0.0.1:{port}"));
+        let daemon = daemon(&format!("{realm}certificate_checks = \"{checks}\"\n"), &[]);
+        let reply = daemon.lookup("alice");
+        reply.is(3, "unavailable", "no_host");
+        assert!(reply.message().contains("has no certificate to show"), "{checks}: {reply:#?}");
     }
 }
 
@@ -235,18 +257,23 @@ fn a_certificate_of_ours_names_the_account() {
     let mut slapd = Slapd::with_tls(&authority.signs(&of_this_machine()), &lines);
     fs::write(slapd.path("clients.pem"), clients.pem()).expect("a file");
     slapd.start_anywhere();
-    let realm = format!(
-        "{}ca_certificates = \"@DIR@/ca.pem\"\n",
-        realm("corp", "ldaps", &slapd.tls_host())
-    );
+    let over = |security: &str, host: &str| {
+        format!("{}ca_certificates = \"@DIR@/ca.pem\"\n", realm("corp", security, host))
+    };
+    let realm = over("ldaps", &slapd.tls_host());
     let own = clients.signs(&of_client("usherd"));
     let files =
         [("ca.pem", authority.pem()), ("own.pem", own.pem.clone()), ("own.key", own.key.clone())];
     let files = files.each_ref().map(|(name, content)| (*name, content.as_str()));
     let certificate = "client_certificate = \"@DIR@/own.pem\"\nclient_key = \"@DIR@/own.key\"\n";
     assert_serves(&format!("{realm}{certificate}sasl = \"external\"\n"), &files);
+    let external = || slapd.log().matches("method=163").count();
+    let before = external();
+    assert_ne!(before, 0, "{}", slapd.log());
+    let start_tls = over("start_tls", &slapd.host());
+    assert_serves(&format!("{start_tls}{certificate}sasl = \"external\"\n"), &files);
+    assert!(external() > before, "{}", slapd.log());
     assert_eq!(slapd.binds_of(READER), 0, "{}", slapd.log());
-    assert!(slapd.log().contains("method=163"), "{}", slapd.log());
     // It may be shown without naming the account.
     assert_serves(&format!("{realm}{certificate}{ACCOUNT}"), &files);
     assert_ne!(slapd.binds_of(READER), 0, "{}", slapd.log());
@@ -304,4 +331,53 @@ fn authorities_are_read_anew_with_a_configuration_that_did_not_change() {
     daemon.ctl(&["reload"], b"").success();
     daemon.lookup("bob").is_found();
     assert!(!daemon.log().contains(READER_PASSWORD), "{}", daemon.log());
+}
+
+#[test]
+fn a_hashed_folder_of_authorities_is_read_anew() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let slapd = Slapd::start_with_tls(&new.signs(&of_this_machine()));
+    let realm = realm("corp", "ldaps", &slapd.tls_host());
+    let folder = folder(&format!("{realm}{ACCOUNT}ca_certificates = \"@DIR@/ca\"\n"));
+    let authorities = folder.path().join("ca");
+    let rehash = || {
+        let mut openssl = Command::new(installed("openssl", "openssl"));
+        process::run(openssl.arg("rehash").arg(&authorities), b"").success();
+    };
+    fs::create_dir(&authorities).expect("a folder");
+    fs::write(authorities.join("old.pem"), old.pem()).expect("a file");
+    rehash();
+    let daemon = Daemon::start_in(folder, |command| command);
+    let reply = daemon.lookup("bob");
+    assert!(reply.message().contains("issued by \"CN=new\""), "{reply:#?}");
+    fs::write(authorities.join("new.pem"), new.pem()).expect("a file");
+    rehash();
+    daemon.ctl(&["reload"], b"").success();
+    daemon.lookup("bob").is_found();
+}
+
+#[test]
+fn a_certificate_and_a_key_of_ours_are_read_anew() {
+    let (authority, old, new) =
+        (Authority::new("ours"), Authority::new("old"), Authority::new("new"));
+    let lines = "TLSCACertificateFile @DIR@/clients.pem\nTLSVerifyClient demand\n";
+    let mut slapd = Slapd::with_tls(&authority.signs(&of_this_machine()), lines);
+    fs::write(slapd.path("clients.pem"), new.pem()).expect("a file");
+    slapd.start_anywhere();
+    let realm = format!(
+        "{}{ACCOUNT}ca_certificates = \"@DIR@/ca.pem\"\n\
+         client_certificate = \"@DIR@/own.pem\"\nclient_key = \"@DIR@/own.key\"\n",
+        realm("corp", "ldaps", &slapd.tls_host())
+    );
+    let own = old.signs(&of_client("usherd"));
+    let daemon = daemon(
+        &realm,
+        &[("ca.pem", &authority.pem()), ("own.pem", &own.pem), ("own.key", &own.key)],
+    );
+    daemon.lookup("bob").is(3, "unavailable", "no_host");
+    let own = new.signs(&of_client("usherd"));
+    fs::write(daemon.path("own.pem"), &own.pem).expect("a file");
+    fs::write(daemon.path("own.key"), &own.key).expect("a file");
+    daemon.ctl(&["reload"], b"").success();
+    daemon.lookup("bob").is_found();
 }

@@ -32,10 +32,8 @@ use support::ldif::{PEOPLE, READER, READER_PASSWORD};
 use support::slapd::{More, Slapd};
 use support::wire::{authenticate, lookup};
 
-/// Connections to slapd for each kind of operation.
+/// Connections to slapd for each kind of operation, and operations at once: as many on both sides.
 const LANES: usize = 16;
-/// Requests at once through the daemon: a busy web server has always some more.
-const CLIENTS: usize = 2 * LANES;
 const USERS: usize = 3_000;
 const ROUNDS: usize = 7;
 
@@ -147,7 +145,7 @@ fn turn(next: &AtomicUsize) -> Option<String> {
 
 /// Through the daemon.
 async fn through(daemon: &Daemon, call: impl Fn(String) -> Call) -> f64 {
-    rate(CLIENTS, async |next| {
+    rate(LANES, async |next| {
         let mut stream = UnixStream::connect(daemon.socket()).await.expect("the daemon");
         while let Some(user) = turn(next) {
             let request = Request { id: 1, timeout_ms: None, call: call(user) };

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 /// A proxy on a loopback port. Its threads end with their connections.
@@ -18,6 +18,8 @@ struct Shared {
     accepted: AtomicUsize,
     /// Connections with a smaller number are forgotten.
     forgotten: AtomicUsize,
+    /// Whether new ones are ended at once.
+    refuses: AtomicBool,
 }
 
 impl Proxy {
@@ -30,6 +32,7 @@ impl Proxy {
             server,
             accepted: AtomicUsize::new(0),
             forgotten: AtomicUsize::new(0),
+            refuses: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
@@ -52,6 +55,11 @@ impl Proxy {
         self.shared.accepted.load(Ordering::Acquire)
     }
 
+    /// From now on, new connections are ended at once; those that there are go on.
+    pub(crate) fn refuse_connections(&self) {
+        self.shared.refuses.store(true, Ordering::Release);
+    }
+
     /// From now on, nothing passes on the connections that there are; new ones work.
     pub(crate) fn forget_connections(&self) {
         self.shared.forgotten.store(self.accepted(), Ordering::Release);
@@ -61,6 +69,9 @@ impl Proxy {
 impl Shared {
     fn carry(self: Arc<Self>, client: &TcpStream) {
         let number = self.accepted.fetch_add(1, Ordering::AcqRel);
+        if self.refuses.load(Ordering::Acquire) {
+            return;
+        }
         let Ok(server) = TcpStream::connect(self.server) else { return };
         for (from, to) in [(client, &server), (&server, client)] {
             let (from, to) =

@@ -20,10 +20,15 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A new connection to a host that the system finds.
 pub(super) async fn tcp(name: &str, port: u16) -> io::Result<TcpStream> {
+    connect(lookup(name, port).await?).await
+}
+
+/// Where the system finds a host.
+pub(super) async fn lookup(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let found = lookup_host((name, port)).await.map_err(|error| {
         io::Error::other(format!("{name} is not found: {error}; check the name and the DNS"))
     })?;
-    connect(found.collect()).await
+    Ok(found.collect())
 }
 
 /// A new connection to whichever of a host's addresses answers first. They are tried one after the

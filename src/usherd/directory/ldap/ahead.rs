@@ -93,12 +93,7 @@ impl Ahead<'_> {
         };
         let apart = walk::now().abs_diff(theirs);
         self.seen.steps.push(format!("its clock {} s from ours", apart.as_secs()));
-        if apart > MOST_SKEW {
-            self.seen.warnings.push(format!(
-                "its clock and ours are {} s apart: what expires does so at the wrong time",
-                apart.as_secs()
-            ));
-        }
+        self.seen.warnings.extend(skew(apart));
     }
 
     /// An attribute that nobody has is misspelled, or hidden from the account.
@@ -224,16 +219,28 @@ impl Ahead<'_> {
     }
 }
 
-/// The attributes of users that the realm is about.
+/// That clocks so far apart are too far apart.
+fn skew(apart: Duration) -> Option<String> {
+    (apart > MOST_SKEW).then(|| {
+        let seconds = apart.as_secs();
+        format!(
+            "its clock and ours are {seconds} s apart: what expires does so at the wrong time; set \
+             the clocks"
+        )
+    })
+}
+
+/// The attributes of users that the realm is about; not those that another realm tells.
 pub(super) fn attributes(realm: &config::Realm, settings: &config::Ldap) -> Vec<String> {
     let mut all = Wanted::default();
     settings.login_attributes.iter().for_each(|name| all.attribute(name));
-    for metadata in &realm.metadata {
+    let tells_itself = realm.metadata_from.is_none();
+    for metadata in realm.metadata.iter().filter(|_| tells_itself) {
         if let MetadataValue::Attribute { name, .. } = &metadata.value {
             all.attribute(name);
         }
     }
-    for rule in &realm.rules {
+    for rule in realm.rules.iter().filter(|_| tells_itself) {
         if let Test::Attribute { name, .. } = &rule.test {
             all.attribute(name);
         }
@@ -272,7 +279,14 @@ fn printable(name: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{printable, time};
+    use super::{MOST_SKEW, printable, skew, time};
+
+    #[test]
+    fn clocks_that_are_a_minute_apart_draw_a_warning() {
+        assert_eq!(skew(MOST_SKEW), None);
+        let told = skew(MOST_SKEW + Duration::from_secs(1)).expect("a warning");
+        assert!(told.contains("61 s apart"), "{told}");
+    }
 
     #[test]
     fn times_are_read_as_servers_write_them() {

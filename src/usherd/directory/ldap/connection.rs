@@ -343,7 +343,7 @@ fn accepted(who: &str, result: &LdapResult) -> Result<(), Failure> {
     }
 }
 
-fn silent(operation: &str, limit: Duration) -> Failure {
+pub(super) fn silent(operation: &str, limit: Duration) -> Failure {
     let text = format!(
         "{operation}: no answer in {} ms; the server hangs or is overloaded, or a firewall drops \
          what is sent",

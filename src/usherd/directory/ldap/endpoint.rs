@@ -1,7 +1,7 @@
 //! How a server is reached: the socket, TLS where it is asked for, and the guard in front.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::dns::{Dns, Place};
 use super::guard::{self, Guard};
 use super::host::describe;
 use crate::config::{self, Security};
-use crate::directory::net::{connect, plain, tcp};
+use crate::directory::net::{connect, lookup, plain};
 use crate::directory::tls::Tls;
 
 /// StartTLS (RFC 4511 4.14.1), an ExtendedRequest with the message id 1.
@@ -121,6 +121,17 @@ impl Endpoint {
         }
     }
 
+    /// Where the host is.
+    pub(super) async fn resolve(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        match &self.dns {
+            None => lookup(name, port).await.map_err(|error| failed(plain(&error))),
+            Some(dns) => {
+                let addresses = self.addresses(dns, name).await?;
+                Ok(addresses.into_iter().map(|it| (it, port).into()).collect())
+            }
+        }
+    }
+
     /// A new connection, secured as it is asked for.
     pub(super) async fn link(&self) -> Result<Link, Failure> {
         let broken = |error| failed(plain(&error));
@@ -133,15 +144,8 @@ impl Endpoint {
             }
             config::Host::Tcp(name, port) => (name, *port),
         };
-        let stream = match &self.dns {
-            None => tcp(name, port).await,
-            Some(dns) => {
-                let addresses = self.addresses(dns, name).await?;
-                let addresses: Vec<_> = addresses.into_iter().map(|it| (it, port).into()).collect();
-                connect(addresses).await
-            }
-        };
-        let mut stream = stream.map_err(broken)?;
+        let addresses = self.resolve(name, port).await?;
+        let mut stream = connect(addresses).await.map_err(broken)?;
         let tls = match &self.security {
             Secured::Plain => return Ok(Link::Tcp(stream)),
             Secured::Ldaps(tls) => tls,

@@ -2,6 +2,7 @@
 //! bind, search, with what was found on the way and how long it took. Then `ahead` has a look at
 //! what nobody misses before the first complaint.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ldap3::SearchEntry;
@@ -11,14 +12,17 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use super::ahead::{self, Ahead, Seen};
-use super::connection::{Connection, Search};
+use super::connection::{Connection, Search, silent};
 use super::dns::{Dns, Place};
 use super::endpoint::{Endpoint, Link};
 use super::host::took;
 use super::{Failure, filter, roster};
 use crate::config::{self, Scope, Users};
 use crate::directory::Walk;
+use crate::telemetry::harmless;
 
+/// A certificate that expires in fewer days is worth a warning: many are renewed by hand.
+const SOON: u64 = 14;
 /// Users whose entries are looked at.
 const SAMPLE: usize = 20;
 
@@ -69,11 +73,23 @@ async fn walk_to(
     seen: &mut Seen,
 ) -> Result<(), Failure> {
     let (connect, operation) = (settings.pool.connect_timeout, settings.pool.operation_timeout);
+    let in_time = |_| Err(silent("connect", connect));
+    // An address needs no finding.
+    if let Some((name, port)) = endpoint.address()
+        && name.parse::<IpAddr>().is_err()
+    {
+        let began = Instant::now();
+        let found = timeout(connect, endpoint.resolve(name, port)).await.unwrap_or_else(|_| {
+            let text = format!("{name} is not found: no answer in {} ms", connect.as_millis());
+            Err(Failure::Host(format!("{text}; check the name servers and the way to them")))
+        })?;
+        let found: Vec<_> = found.iter().map(|address| address.ip().to_string()).collect();
+        seen.steps.push(format!("resolved to {} in {}", found.join(", "), took(began)));
+    }
     let began = Instant::now();
-    let link = timeout(connect, endpoint.link()).await.unwrap_or_else(|_| {
-        Err(Failure::Host(format!("cannot connect: no answer in {} ms", connect.as_millis())))
-    })?;
-    seen.steps.push(format!("connected{} in {}", describe(&link), took(began)));
+    let link = timeout(connect, endpoint.link()).await.unwrap_or_else(in_time)?;
+    let how = describe(&link, &mut seen.warnings);
+    seen.steps.push(format!("connected{how} in {}", took(began)));
     drop(link);
 
     let mut connection = Connection::open(endpoint, connect).await?;
@@ -134,17 +150,18 @@ fn whom(account: &config::Account) -> String {
     }
 }
 
-fn describe(link: &Link) -> String {
+fn describe(link: &Link, warnings: &mut Vec<String>) -> String {
     let Link::Tls(stream) = link else { return ", not encrypted,".to_owned() };
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().and_then(|it| it.as_str()).unwrap_or("TLS");
     let leaf = session.peer_certificates().and_then(|chain| chain.first());
-    let certificate = leaf.map_or_else(|| "no certificate".to_owned(), certificate);
+    let certificate =
+        leaf.map_or_else(|| "no certificate".to_owned(), |leaf| certificate(leaf, warnings));
     format!(" by {} ({certificate})", version.replace('_', "."))
 }
 
 /// Whose it is, and for how long.
-fn certificate(der: &CertificateDer<'_>) -> String {
+fn certificate(der: &CertificateDer<'_>, warnings: &mut Vec<String>) -> String {
     let Ok(certificate) = Certificate::from_der(der) else {
         return "a certificate that cannot be read".to_owned();
     };
@@ -152,7 +169,11 @@ fn certificate(der: &CertificateDer<'_>) -> String {
     let until = body.validity().not_after;
     let left = until.to_unix_duration().saturating_sub(now());
     let days = left.as_secs() / 86_400;
-    format!("certificate of {}, {days} days left, until {until}", body.subject())
+    if days < SOON {
+        warnings.push(format!("the certificate has {days} days left: have it renewed"));
+    }
+    let subject = body.subject().to_string();
+    format!("certificate of {}, {days} days left, until {until}", harmless(&subject))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the days that are left are counted from today")]
