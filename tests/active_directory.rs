@@ -20,6 +20,7 @@ fn a_domain_controller_is_served_in_all_its_ways() {
     groups_in_groups_are_the_servers_affair(&samba);
     groups_may_be_read_from_the_user_too(&samba);
     the_global_catalogue_is_a_port(&samba);
+    connections_are_encrypted_on_the_usual_ports(&samba);
     users_may_read_themselves(&samba);
     users_may_bind_by_other_names_than_a_dn(&samba);
     a_check_looks_ahead(&samba);
@@ -111,6 +112,30 @@ fn the_global_catalogue_is_a_port(samba: &Samba) {
     daemon.authenticate("alice", "alice-Secret1").is_granted();
     let host = format!("ldap://{}:3268", samba.address());
     assert!(daemon.status()["realms"][0]["hosts"][0]["url"] == *host, "{host}");
+}
+
+fn connections_are_encrypted_on_the_usual_ports(samba: &Samba) {
+    for (security, port, url) in [
+        ("ldaps", "", format!("ldaps://{}:636", samba.address())),
+        ("ldaps", "port = 3269\n", format!("ldaps://{}:3269", samba.address())),
+        ("start_tls", "", format!("ldap://{}:389", samba.address())),
+    ] {
+        let realm = samba.realm().replace("\"plain\"", &format!("{security:?}"));
+        let folder = folder(&format!("{realm}{port}ca_certificates = \"@DIR@/ca.pem\"\n"));
+        std::fs::write(folder.path().join("ca.pem"), samba.authority()).expect("a file");
+        let daemon = Daemon::start_in(folder, |command| command);
+        daemon.authenticate("alice", "alice-Secret1").is_granted();
+        daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
+        assert!(daemon.status()["realms"][0]["hosts"][0]["url"] == *url, "{url}");
+    }
+    // By URLs, which have usual ports too.
+    let host = format!("host = \"{}\"", samba.address());
+    let realm = samba.realm().replace("connection_security = \"plain\"\n", "");
+    let realm = realm.replace(&host, &format!("host = \"ldaps://{}\"", samba.address()));
+    let folder = folder(&format!("{realm}ca_certificates = \"@DIR@/ca.pem\"\n"));
+    std::fs::write(folder.path().join("ca.pem"), samba.authority()).expect("a file");
+    let daemon = Daemon::start_in(folder, |command| command);
+    daemon.authenticate("alice", "alice-Secret1").is_granted();
 }
 
 fn users_may_read_themselves(samba: &Samba) {

@@ -312,6 +312,7 @@ fn the_only_host_serves_on_the_connections_that_it_has_while_it_takes_no_new_one
     let before = proxy.accepted();
     until_true("renewals in vain", || proxy.accepted() > before + 6);
     daemon.lookup("user001").is_found();
+    daemon.authenticate("user002", "user002-secret").is_granted();
     assert_eq!(host_state(&daemon, 0), "up", "{}", daemon.log());
 }
 

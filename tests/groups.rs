@@ -46,6 +46,15 @@ sn: Novak
 userPassword: nadia-secret
 memberOf: cn=staff,ou=groups,dc=example,dc=com
 
+dn: uid=olga,ou=people,dc=example,dc=com
+objectClass: inetOrgPerson
+uid: olga
+cn: Olga
+sn: Odd
+memberOf: cn=Research\2C (R&D)*,ou=groups,dc=example,dc=com
+memberOf: cn=\20padded\20,ou=groups,dc=example,dc=com
+memberOf: cn=J\C3\B6rg \22x\22 \231\3B,ou=groups,dc=example,dc=com
+
 "#;
 
 const BASE: &str = "base_dn = \"ou=groups,dc=example,dc=com\"\n";
@@ -104,6 +113,16 @@ fn groups_in_groups_are_followed_by_attribute_too() {
     assert_eq!(slapd.log().matches("SRCH base=\"cn=staff,").count(), 1, "{}", slapd.log());
     let (_slapd, daemon) = start("attribute = \"memberOf\"\nnested = 1\n");
     assert_groups(&daemon.lookup("nadia"), &["staff", "everybody"]);
+}
+
+#[test]
+fn groups_with_odd_names_are_named_by_the_attribute_too() {
+    let (_slapd, daemon) = start("attribute = \"memberOf\"\nnested = 1\n");
+    let expected = ["Research, (R&D)*", " padded ", "Jörg \"x\" #1;"];
+    assert_groups(&daemon.lookup("olga"), &expected);
+    let rule = |rule: &str| daemon.ctl_json(&["lookup", "--require", rule, "olga"], b"");
+    rule("group=research, (r&d)*").is_found();
+    rule("group=Research").is(1, "denied", "rule");
 }
 
 #[test]

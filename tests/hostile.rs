@@ -49,6 +49,23 @@ fn an_answer_that_is_too_large_is_the_end_of_that_search_and_of_nothing_else() {
 }
 
 #[test]
+fn entries_without_end_are_too_many_users_and_cost_their_connection_alone() {
+    let hostile = Hostile::start();
+    let daemon = daemon(&hostile);
+    daemon.lookup("alice").is_found();
+    let before = peak(&daemon);
+    for number in 0..4 {
+        let reply = daemon.lookup(&format!("unending{number}"));
+        assert_eq!(reply.reason(), "ambiguous_user", "{reply:#?}");
+        daemon.lookup(&format!("other{number}")).is_found();
+    }
+    let host = &daemon.status()["realms"][0]["hosts"][0];
+    assert_eq!((host["state"].as_str(), host["failures"].as_u64()), (Some("up"), Some(0)));
+    let grown = peak(&daemon) - before;
+    assert!(grown < MOST_MEMORY, "{grown} kB");
+}
+
+#[test]
 fn who_asks_beside_two_answers_that_are_too_large_is_answered() {
     let hostile = Hostile::start();
     let daemon = daemon(&hostile);

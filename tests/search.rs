@@ -28,6 +28,13 @@ cn: Nul
 sn: Nul
 userPassword: nul-secret
 
+dn: uid=\20spaced\20,ou=people,dc=example,dc=com
+objectClass: inetOrgPerson
+uid:: IHNwYWNlZCA=
+cn: Spaced
+sn: Spaced
+userPassword: spaced-secret
+
 dn: cn=Zero\00,ou=groups,dc=example,dc=com
 objectClass: groupOfNames
 cn:: WmVybwA=
@@ -157,6 +164,12 @@ fn attributes_have_no_case_and_may_have_options() {
         daemon.lookup("alice").json["metadata"],
         serde_json::json!({"A": "Alice", "D": "Archer"})
     );
+    let lookup = |rule: &str| daemon.ctl_json(&["lookup", "--require", rule, "polly"], b"");
+    lookup("attribute:CN;lang-DE=polli").is_found();
+    lookup("attribute:cn;lang-de=Polly").is(1, "denied", "rule");
+    let login = "login_attribute = [\"uid\", \"cn;lang-de\"]\n";
+    let german = Daemon::start(&format!("{}{login}", slapd.realm()));
+    assert_eq!(german.authenticate("Polli", "polly-secret").json["user"], "polly");
     // A value that is not UTF-8 is passed over.
     assert_eq!(
         daemon.lookup("polly").json["metadata"],
@@ -168,7 +181,11 @@ fn attributes_have_no_case_and_may_have_options() {
 fn names_with_special_signs_are_found_and_bound_as() {
     let slapd = odd("");
     let daemon = Daemon::start(&slapd.realm());
-    for (user, password) in [(r#"a,b+c="d"\<e>;"#, "odd-secret"), ("#hash", "hash-secret")] {
+    for (user, password) in [
+        (r#"a,b+c="d"\<e>;"#, "odd-secret"),
+        ("#hash", "hash-secret"),
+        (" spaced ", "spaced-secret"),
+    ] {
         // As it stands, it would begin with somebody's domain.
         let user = format!("CORP\\{user}");
         daemon.authenticate(&user, password).is_granted();

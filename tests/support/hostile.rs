@@ -89,6 +89,9 @@ fn converse(mut stream: TcpStream, shared: &Shared) -> Option<()> {
             0x63 if says("endless") => loop {
                 stream.write_all(&reference(id)).ok()?;
             },
+            0x63 if says("unending") => loop {
+                stream.write_all(&entry(id, &element(0x04, b"alice"))).ok()?;
+            },
             0x63 if says("many") => {
                 stream.write_all(&entry(id, &[0x04, 0x00].repeat(40_000))).ok()?;
             }

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::certificate::{Authority, certificate};
+use super::daemon::write_private;
 use super::process::{self, Process};
 use super::programs::installed;
 use super::{repository, text_of, until_true};
@@ -19,12 +21,17 @@ ldap server require strong auth = no
 log file = @DIR@/samba.log
 pid directory = @DIR@
 ncalrpc dir = @DIR@/ncalrpc
+tls certfile = @DIR@/own.pem
+tls keyfile = @DIR@/own.key
+tls cafile = @DIR@/ca.pem
 ";
 
 /// A running domain controller of `corp.example.com`, with the users of `samba_users.py`.
 #[derive(Debug)]
 pub(crate) struct Samba {
     address: String,
+    /// Who signed its certificate, in PEM.
+    authority: String,
     _process: Process,
     _folder: TempDir,
 }
@@ -36,6 +43,12 @@ impl Samba {
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let address = format!("127.77.{high}.{low}");
         let configuration = provision(folder.path(), &address);
+        let authority = Authority::new("ours");
+        let own = authority.signs(&certificate("dc1", &["dc1.corp.example.com", &address]));
+        let authority = authority.pem();
+        for (name, text) in [("own.pem", &own.pem), ("own.key", &own.key), ("ca.pem", &authority)] {
+            write_private(&folder.path().join(name), text);
+        }
         let mut users = Command::new("/usr/bin/python3");
         users.arg(repository().join("tests/support/samba_users.py")).arg(&configuration);
         process::run(&mut users, b"").success();
@@ -46,13 +59,19 @@ impl Samba {
         until_true("the domain controller", || {
             let ended = process.ended();
             assert!(ended.is_none(), "samba: {ended:?}, and it said: {}", text_of(&log));
-            [389, 3268].iter().all(|port| TcpStream::connect((address.as_str(), *port)).is_ok())
+            [389, 636, 3268, 3269]
+                .iter()
+                .all(|port| TcpStream::connect((address.as_str(), *port)).is_ok())
         });
-        Self { address, _process: process, _folder: folder }
+        Self { address, authority, _process: process, _folder: folder }
     }
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// `[realm.corp]` for this server, open for more keys of that table.

@@ -66,6 +66,9 @@ mod tests {
             (r"cn=R\2CD\, all,ou=groups", "R,D, all"),
             (r"cn=J\C3\B6rg,ou=groups", "Jörg"),
             ("cn=a+uid=b,ou=groups", "a"),
+            (r"cn=\20padded\20,ou=groups", " padded "),
+            (r"cn=\ padded\ ,ou=groups", " padded "),
+            (r#"cn=\#1 \"a\\b\" \<c\>\;,ou=groups"#, r#"#1 "a\b" <c>;"#),
         ] {
             assert_eq!(first_value(dn, "cn").as_deref(), Some(value));
         }

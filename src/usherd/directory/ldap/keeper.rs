@@ -123,7 +123,7 @@ async fn probe_bind_lanes(host: &Host, which: impl Fn(&Lane) -> bool, limit: Dur
         let is_there = lane.probe(limit).await.is_ok();
         is_there.then(|| {
             lane.used(Instant::now());
-            host.binds.give_back(lane);
+            host.binds.add(lane);
         })
     });
     join_all(probes).await.iter().filter(|there| there.is_none()).count()
@@ -137,7 +137,7 @@ async fn open_lanes(host: &Host) -> Result<(), Failure> {
         slot.lane(open_search_lane(host, limit), deadline).await?;
     }
     if host.binds.open() == 0 {
-        host.binds.give_back(host.open_bind_lane(host.pool.connect_timeout).await?);
+        host.binds.add(host.open_bind_lane(host.pool.connect_timeout).await?);
     }
     Ok(())
 }
@@ -201,11 +201,18 @@ async fn renew_search_lane(host: &Host, slot: &Slot) -> Result<(), Failure> {
 async fn renew_bind_lanes(host: &Host) -> Result<(), Failure> {
     let now = Instant::now();
     let pool = &host.pool;
-    drop(host.binds.take_if(|lane| lane.age(now) >= pool.max_age));
+    let old = host.binds.take_if(|lane| lane.age(now) >= pool.max_age);
     let idle = |lane: &Lane| lane.idle_for(now) >= pool.idle_probe;
     probe_bind_lanes(host, idle, pool.operation_timeout).await;
     if host.binds.open() == 0 {
-        host.binds.give_back(host.open_bind_lane(pool.connect_timeout).await?);
+        match host.open_bind_lane(pool.connect_timeout).await {
+            Ok(lane) => host.binds.add(lane),
+            Err(failure) => {
+                // Old ones are better than none.
+                old.into_iter().for_each(|lane| host.binds.add(lane));
+                return Err(failure);
+            }
+        }
     }
     Ok(())
 }

@@ -194,8 +194,21 @@ impl BindLanes {
         idle.pop()
     }
 
+    /// From whoever has had a turn, which ends with this.
     pub(super) fn give_back(&self, lane: Lane) {
-        self.idle().push(lane);
+        self.put(lane, self.in_use().saturating_sub(1));
+    }
+
+    /// One more, if there is room for it: while idle ones were probed, others may have been opened.
+    pub(super) fn add(&self, lane: Lane) {
+        self.put(lane, self.in_use());
+    }
+
+    fn put(&self, lane: Lane, in_use: usize) {
+        let mut idle = self.idle();
+        if idle.len() + in_use < self.most {
+            idle.push(lane);
+        }
     }
 
     /// The lanes of which that is true, out of the pool.

@@ -345,4 +345,34 @@ async fn a_server_that_answers_start_tls_wrongly_is_told() {
     assert_not_started(|_, _| Answer::Send(notice(b"busy")), "(unavailable, \"busy\")").await;
     assert_not_started(|_, _| Answer::Send(nested(10_000)), "an element where another").await;
     assert_not_started(|_, _| Answer::Close(Vec::new()), "the server closed").await;
+    let indefinite = |id, _| Answer::Send(vec![0x30, 0x80, 2, 1, id, 0x78, 0x80, 0, 0, 0, 0]);
+    assert_not_started(indefinite, "an indefinite length").await;
+    let long = |id, _| Answer::Send(vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, id, 0x78, 0]);
+    assert_not_started(long, "a message of 2147483647 bytes").await;
+    let text = |id, _| Answer::Send(message(id, &element(0x78, &result(53, b"\xff"))));
+    assert_not_started(text, "text that is not UTF-8").await;
+    let code = |id, _| {
+        let result = [0x0a, 5, 1, 0, 0, 0, 0, 4, 0, 4, 0];
+        Answer::Send(message(id, &element(0x78, &result)))
+    };
+    assert_not_started(code, "a number out of its range").await;
+}
+
+#[tokio::test]
+async fn an_answer_to_start_tls_that_does_not_end_is_given_up() {
+    let begun = |_, _| Answer::Send(vec![0x30, 0x83, 0x0f, 0xff, 0xff, 2, 1, 1]);
+    let server = Server::start(Way::StartTls, begun).await;
+    let opened = Connection::open(&server.endpoint(), Duration::from_millis(600)).await;
+    assert!(matches!(opened.map(drop), Err(Failure::Slow(_))));
+    // However fast it goes on, it has an end.
+    let drips = |_, _| Answer::Forever(vec![0x30, 0x83, 0x0f, 0xff, 0xff, 2, 1, 1], vec![0; 4096]);
+    let server = Server::start(Way::StartTls, drips).await;
+    let opened = Connection::open(&server.endpoint(), LIMIT).await;
+    assert!(matches!(opened.map(drop), Err(Failure::Host(_))));
+    let closed = async {
+        while server.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, closed).await.expect("the connection stays open");
 }

@@ -7,7 +7,7 @@ use ldap3::SearchEntry;
 use tokio::time::Instant;
 
 use super::hostile::{Answer, Script, Server, Way};
-use super::wire::{SEARCH, done, entry};
+use super::wire::{Attribute, SEARCH, done, entry, entry_with};
 use super::{pool, well};
 use crate::directory::Unavailable;
 use crate::directory::ldap::connection::Search;
@@ -40,6 +40,26 @@ async fn all_parts_are_put_together() {
     let found = look(script).await.unwrap();
     assert_eq!(found.attrs.len(), 1);
     assert_eq!(found.attrs["memberOf"], ["a", "b", "c", "d", "e"]);
+}
+
+#[tokio::test]
+async fn an_attribute_without_values_beside_its_parts_is_none() {
+    // As Active Directory sends it (MS-ADTS 3.1.1.3.1.3.3).
+    let script = |id, op| match (op, id) {
+        (SEARCH, 2) => {
+            let parts: [Attribute<'_>; 2] =
+                [(b"memberOf", &[]), (b"memberOf;range=0-1", &[b"a", b"b"])];
+            Answer::Send([entry_with(id, &parts), done(id)].concat())
+        }
+        (SEARCH, 3) => {
+            let parts: [Attribute<'_>; 2] = [(b"memberOf;range=2-*", &[b"c"]), (b"memberOf", &[])];
+            Answer::Send([entry_with(id, &parts), done(id)].concat())
+        }
+        _ => well(id, op),
+    };
+    let found = look(script).await.unwrap();
+    assert_eq!(found.attrs["memberOf"], ["a", "b", "c"]);
+    assert_eq!(found.attrs.len(), 1);
 }
 
 #[tokio::test]

@@ -45,10 +45,20 @@ pub(in crate::directory::ldap) fn extended_response(id: u8) -> Vec<u8> {
 
 /// An entry with one attribute.
 pub(in crate::directory::ldap) fn entry(id: u8, name: &[u8], values: &[&[u8]]) -> Vec<u8> {
-    let values: Vec<u8> = values.iter().flat_map(|value| element(4, value)).collect();
-    let attribute = [element(4, name), element(0x31, &values)].concat();
-    let attributes = element(0x30, &element(0x30, &attribute));
-    message(id, &element(0x64, &[element(4, b"uid=a"), attributes].concat()))
+    entry_with(id, &[(name, values)])
+}
+
+/// An attribute of an entry: its name, and its values.
+pub(in crate::directory::ldap) type Attribute<'a> = (&'a [u8], &'a [&'a [u8]]);
+
+/// An entry with these attributes.
+pub(in crate::directory::ldap) fn entry_with(id: u8, attributes: &[Attribute<'_>]) -> Vec<u8> {
+    let attribute = |(name, values): &Attribute<'_>| {
+        let values: Vec<u8> = values.iter().flat_map(|value| element(4, value)).collect();
+        element(0x30, &[element(4, name), element(0x31, &values)].concat())
+    };
+    let attributes: Vec<u8> = attributes.iter().flat_map(attribute).collect();
+    message(id, &element(0x64, &[element(4, b"uid=a"), element(0x30, &attributes)].concat()))
 }
 
 pub(in crate::directory::ldap) fn reference(id: u8) -> Vec<u8> {
