@@ -170,3 +170,35 @@ fn notify(state: &[NotifyState<'_>]) {
         tracing::warn!("cannot tell systemd ({state:?}) at $NOTIFY_SOCKET: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::Daemon;
+    use crate::config;
+
+    #[tokio::test]
+    async fn when_it_ends_no_key_is_left_whoever_still_holds_its_realms() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("users.toml"), "").unwrap();
+        let text = "[realm.home]\ntype = \"local\"\nfile = \"users.toml\"\n[listen]\n\
+                    socket = \"usher.sock\"\nadmin_socket = \"admin.sock\"\n";
+        let text = ["users.toml", "usher.sock", "admin.sock"]
+            .iter()
+            .fold(text.to_owned(), |text, it| text.replace(it, &path(it).to_string_lossy()));
+        fs::write(path("usher.toml"), text).unwrap();
+        let loaded = config::load(&path("usher.toml")).unwrap();
+        let daemon = Daemon::start(&path("usher.toml"), &loaded.settings).unwrap();
+        let rules = Arc::clone(&daemon.control.rules());
+        assert!(!rules.realms.is_wiped());
+        let end = CancellationToken::new();
+        end.cancel();
+        daemon.run(end).await;
+        assert!(rules.realms.is_wiped());
+    }
+}

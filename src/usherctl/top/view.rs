@@ -198,6 +198,7 @@ mod tests {
             "usherd 0.1.0, up 1 d 1 h, 3 of 4096 connections",
             "corp",
             "break-glass",
+            "HITS   CACHE  ASKING",
             "ldaps://ldap2:636                  down     5 s",
             "30 d",
             "ldaps://ldap2:636: refused\\u{1b}[1m",

@@ -59,7 +59,10 @@ impl Realms {
             Who::Fresh { identity, .. } => Some(identity),
             Who::Nobody | Who::Stale { .. } | Who::Unknown => None,
         };
-        if let Some(hint) = of_account(verdict, steps) {
+        let blocked = verdict.refusal().is_some_and(|it| it.reason == Reason::Throttled);
+        let unblock =
+            format!("`usherctl unblock --realm {} {name}` lifts a user's block", route.title());
+        if let Some(hint) = blocked.then_some(unblock).or_else(|| of_account(verdict, steps)) {
             hints.push(hint);
             return hints;
         }
@@ -119,10 +122,6 @@ impl Realm {
                     return Vec::new();
                 }
                 self.told_by().directory.hints(name, lacking, deadline).await
-            }
-            (_, Some(Reason::Throttled)) => {
-                let realm = &self.settings.name;
-                vec![format!("`usherctl unblock --realm {realm} {name}` lifts a user's block")]
             }
             (None, Some(Reason::BadCredentials | Reason::NoSuchUser | Reason::NoHost)) => {
                 self.directory.hints(name, Lacking::User, deadline).await

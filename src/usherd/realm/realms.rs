@@ -149,6 +149,12 @@ impl Realms {
         self.plains().for_each(|realm| realm.wipe());
     }
 
+    /// Whether nothing is left of any key.
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.plains().all(|realm| realm.digester.is_wiped())
+    }
+
     /// Forgets what directories said: of a user in their realm, else of a realm, else all.
     ///
     /// # Errors
