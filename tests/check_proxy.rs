@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::nginx::careless;
 use crate::proxies::site::Site;
 use crate::support::certificate::{Authority, of_this_machine};
 use crate::support::daemon::{Daemon, LOCAL};
@@ -59,6 +60,19 @@ fn a_careless_nginx_is_found_out() {
     }
     // Those with dots are dropped still.
     assert!(!leaky.stdout.contains("    X.Remote.User"), "{}", leaky.stdout);
+}
+
+/// Its own server is as printed, but another one is the first of its address.
+#[test]
+fn an_nginx_whose_other_server_is_careless_is_found_out() {
+    let leaky = through_nginx("", |text| {
+        let named = ";\n    server_name 127.0.0.1;\n";
+        careless(&text, " default_server").replacen(" default_server;\n", named, 1)
+    });
+    assert_eq!(leaky.code, 1, "{leaky:?}");
+    assert!(leaky.stdout.contains("    X.Remote.User: usherctl-check-proxy\n"), "{leaky:?}");
+    assert!(!leaky.stdout.contains("    X_Remote_User: usherctl-check-proxy\n"), "{leaky:?}");
+    assert!(leaky.stdout.contains("note: names with odd signs pass"), "{leaky:?}");
 }
 
 /// What was not shown was not kept out.
@@ -125,7 +139,10 @@ fn the_configuration_that_is_printed_for_apache_keeps_every_forgery_out_over_tls
     let address = format!("127.0.0.1:{}/", site.port);
     for (url, more) in [
         (format!("http://{address}"), vec![]),
-        (format!("https://{address}"), vec!["--ca-file".to_owned(), path("ca.pem")]),
+        (
+            format!("https://{address}"),
+            ["--ca-file", &path("ca.pem"), "--header", "X_REMOTE_USER"].map(str::to_owned).to_vec(),
+        ),
     ] {
         let over_tls = !more.is_empty();
         let _apache = site.apache_with(if over_tls { module } else { "" }, |text| match over_tls {
@@ -166,7 +183,10 @@ fn a_proxy_over_tls_is_checked_and_so_is_its_certificate() {
 
     let sound = nginx(&|text| text);
     let url = sound.url().replacen("http:", "https:", 1);
+    // Not all headers: so many handshakes take their time.
+    let user = ["--header", "X_REMOTE_USER"];
     for more in [["--ca-file", ca.as_str()].as_slice(), &["--insecure"]] {
+        let more = &[more, &user].concat();
         let checked = check(&url, more).success();
         assert!(checked.stdout.contains("X-Remote-User: kept out ("), "{checked:?}");
         assert!(!checked.stdout.contains("REACHES"), "{checked:?}");
@@ -190,7 +210,10 @@ fn a_proxy_over_tls_is_checked_and_so_is_its_certificate() {
         let lines = text.lines().filter(|line| !taken_away(line));
         lines.collect::<Vec<_>>().join("\n").replace("headers off", "headers on")
     });
-    let leaky = check(&leaky.url().replacen("http:", "https:", 1), &["--ca-file", &ca]);
+    let leaky = check(
+        &leaky.url().replacen("http:", "https:", 1),
+        &[&["--ca-file", &ca], &user[..]].concat(),
+    );
     assert_eq!(leaky.code, 1, "{leaky:?}");
     assert!(leaky.stdout.contains("    X_Remote_User: usherctl-check-proxy\n"), "{leaky:?}");
 }

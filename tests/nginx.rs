@@ -112,8 +112,8 @@ fn mixtures(name: &str, signs: &[&str]) -> Vec<String> {
 #[test]
 fn no_spelling_of_a_forged_header_reaches_the_application() {
     // As whoever runs other sites beside this one may have set for all of them.
-    let careless = "underscores_in_headers on; ignore_invalid_headers off;";
-    for site in [printed(), site(careless, |text| text)] {
+    let for_all = "underscores_in_headers on; ignore_invalid_headers off;";
+    for site in [printed(), site(for_all, |text| text)] {
         let server = site.nginx.server();
         let honest = server.ask("GET /", &[&alice()]);
         let bob = basic("bob", "bob-secret");
@@ -131,6 +131,30 @@ fn no_spelling_of_a_forged_header_reaches_the_application() {
             let page = server.ask("GET /", &[&[alice().as_str()], &some[..]].concat());
             assert_eq!(page.reached(&TELLING), honest.reached(&TELLING), "{some:?}");
         }
+    }
+}
+
+/// A server for other names at the same address, with rules of its own for those of headers.
+pub(crate) fn careless(text: &str, listens: &str) -> String {
+    let (listen, _) = text.split_once(" default_server;").expect("where it listens");
+    let (_, listen) = listen.rsplit_once("listen ").expect("where it listens");
+    let rules = "underscores_in_headers on; ignore_invalid_headers off;";
+    format!("server {{ listen {listen}{listens}; server_name other; {rules} return 404; }}\n{text}")
+}
+
+/// nginx judges what comes before `Host` before it knows which server it is for.
+#[test]
+fn another_server_of_the_address_does_not_decide_which_names_pass() {
+    let site = site("", |text| careless(&text, ""));
+    let server = site.nginx.server();
+    assert_eq!(server.ask("GET /", &["Host: other"]).status, 404);
+    let alice = alice();
+    let then = ["Host: test", alice.as_str()];
+    let honest = server.ask("GET /", &then);
+    for some in [forgeries(), odd_forgeries()].concat().chunks(24) {
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        let page = server.ask("GET /", &[&some[..], &then].concat());
+        assert_eq!(page.reached(&TELLING), honest.reached(&TELLING), "{some:?}");
     }
 }
 

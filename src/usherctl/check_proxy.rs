@@ -12,7 +12,7 @@ use crate::arguments::{CheckProxy, Format, Global};
 use crate::escape;
 use crate::report::{Exit, Report};
 use crate::snippet::{OTHER_SIGNS, OTHERS, aliases, header};
-use page::{Page, Seen};
+use page::{Page, Place, Seen};
 
 /// Why nothing could be found out.
 type Failure = (Exit, String);
@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, asked: &CheckProxy) -> Report {
 }
 
 fn check(page: &Page, asked: &CheckProxy) -> Result<(Vec<Finding>, bool), Failure> {
-    let plain = match page.get(&[])? {
+    let plain = match page.get(&[], Place::Last)? {
         Seen::Application(plain) => plain,
         Seen::Status(status) => return Err(nothing_to_check(page, &asked.url, status)),
     };
@@ -50,20 +50,18 @@ fn check(page: &Page, asked: &CheckProxy) -> Result<(Vec<Finding>, bool), Failur
     let mut findings = Vec::new();
     for header in &names {
         let before = told(&plain, header);
+        let passes = |forged: &Vec<String>, place| match page.get(forged, place)? {
+            Seen::Application(seen) => Ok(told(&seen, header) != before),
+            // A proxy that refuses such a request is as good as one that drops the header,
+            // provided that it is the header which it refuses.
+            Seen::Status(400 | 403 | 431) => is_still(page, &plain, &names).map(|()| false),
+            Seen::Status(status) => Err(inconclusive(status, &forged.join(" and "))),
+        };
         let passing = |forgeries: &[Vec<String>]| {
             let mut reached = Vec::new();
             for forged in forgeries {
-                match page.get(forged)? {
-                    Seen::Application(seen) if told(&seen, header) != before => {
-                        reached.push(forged.join(" and "));
-                    }
-                    Seen::Application(_) => {}
-                    // A proxy that refuses such a request is as good as one that drops the header,
-                    // provided that it is the header which it refuses.
-                    Seen::Status(400 | 403 | 431) => is_still(page, &plain, &names)?,
-                    Seen::Status(status) => {
-                        return Err(inconclusive(status, &forged.join(" and ")));
-                    }
+                if passes(forged, Place::Last)? || passes(forged, Place::BeforeHost)? {
+                    reached.push(forged.join(" and "));
                 }
             }
             Ok(reached)
@@ -88,7 +86,7 @@ fn nothing_to_check(page: &Page, url: &str, status: u16) -> Failure {
 
 /// Whether the page without any forgery is what it was.
 fn is_still(page: &Page, plain: &str, names: &[String]) -> Result<(), Failure> {
-    match page.get(&[])? {
+    match page.get(&[], Place::Last)? {
         Seen::Application(now) => {
             let same = names.iter().all(|name| told(&now, name) == told(plain, name));
             let what = "what the application is told changed meanwhile; please try again";

@@ -132,6 +132,10 @@ fn repeated(line: &str, keys: &[String]) -> Vec<String> {
     if line.contains("__ALIAS__") {
         return each("__ALIAS__", all().flat_map(aliases).collect());
     }
+    if line.contains("__UNDERSCORED__") {
+        let dotless = |name: &String| !name.contains('.');
+        return each("__UNDERSCORED__", all().flat_map(aliases).filter(dotless).collect());
+    }
     if line.contains("__PATTERN__") {
         return each("__PATTERN__", all().map(|name| name.replace('-', "[^a-z0-9]")).collect());
     }
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn lines_are_repeated_for_each_header_and_no_place_is_left_open() {
         for (proxy, lines) in [
-            (Proxy::Nginx, ["proxy_set_header X-Mail $usher_x_mail;", "X.Mail \"\";", "\"corp\";"]),
+            (Proxy::Nginx, ["proxy_set_header X-Mail $usher_x_mail;", "X_Mail \"\";", "\"corp\";"]),
             (Proxy::Caddy, ["\t\t\t\tX-Mail", "request_header -X_*", "http://:8080 {"]),
             (Proxy::Haproxy, ["^X[^a-z0-9]Mail$", "bind :8080", "application 127.0.0.1:8000"]),
             (Proxy::HaproxyLua, ["\"X-Mail\",", "\"Who\",", "\"127.0.0.1:9180\""]),

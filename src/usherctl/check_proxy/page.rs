@@ -19,6 +19,14 @@ const MARK: &str = "usher-http echo";
 /// The longest page that is read.
 const MOST_BYTES: u64 = 256 << 10;
 
+/// Where a request has its forged headers: nginx judges those before `Host` by the rules of another
+/// server than those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    BeforeHost,
+    Last,
+}
+
 /// What stands at the page's place.
 pub(super) enum Seen {
     /// The echo page.
@@ -65,8 +73,8 @@ impl Page {
     }
 
     /// The page with these headers sent along.
-    pub(super) fn get(&self, headers: &[String]) -> Result<Seen, Failure> {
-        let answer = self.fetch(headers).map_err(|error| {
+    pub(super) fn get(&self, headers: &[String], place: Place) -> Result<Seen, Failure> {
+        let answer = self.fetch(headers, place).map_err(|error| {
             (Exit::Unavailable, format!("cannot ask the proxy at {}: {error}", self.authority))
         })?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
@@ -75,7 +83,7 @@ impl Page {
         Ok(if is_page { Seen::Application(body.to_owned()) } else { Seen::Status(status) })
     }
 
-    fn fetch(&self, headers: &[String]) -> io::Result<String> {
+    fn fetch(&self, headers: &[String], place: Place) -> io::Result<String> {
         let (host, port) = host_and_port(&self.authority);
         let port = port.unwrap_or(if self.tls.is_some() { "443" } else { "80" });
         let port = port.parse().map_err(|_| io::Error::other("the port is no number"))?;
@@ -84,16 +92,21 @@ impl Page {
         let stream = TcpStream::connect_timeout(&address, self.timeout)?;
         stream.set_read_timeout(Some(self.timeout))?;
         stream.set_write_timeout(Some(self.timeout))?;
-        let request = self.request(headers);
+        let request = self.request(headers, place);
         match &self.tls {
             None => converse(stream, &request),
             Some(tls) => converse(tls.over(stream)?, &request),
         }
     }
 
-    fn request(&self, headers: &[String]) -> Zeroizing<String> {
+    fn request(&self, headers: &[String], place: Place) -> Zeroizing<String> {
+        let forged: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let (first, last) = match place {
+            Place::BeforeHost => (forged.as_str(), ""),
+            Place::Last => ("", forged.as_str()),
+        };
         let mut request = Zeroizing::new(format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
+            "GET {} HTTP/1.1\r\n{first}Host: {}\r\nConnection: close\r\n",
             self.path, self.authority
         ));
         if let Some(authorization) = &self.authorization {
@@ -101,7 +114,7 @@ impl Page {
             request.push_str(authorization);
             request.push_str("\r\n");
         }
-        headers.iter().for_each(|line| request.push_str(&format!("{line}\r\n")));
+        request.push_str(last);
         request.push_str("\r\n");
         request
     }
