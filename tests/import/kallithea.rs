@@ -190,9 +190,9 @@ fn every_value_of_the_settings_has_its_word() {
         let imported = with(&[&format!("auth_ldap_search_scope={theirs}")]);
         assert_eq!(imported.text("kallithea", "search_scope"), Some(ours));
     }
-    let member = "memberOf=cn=dev,ou=groups,dc=example,dc=com";
-    let imported = with(&[&format!("auth_ldap_filter={member}")]);
-    assert_eq!(imported.text("kallithea", "filter"), Some(format!("({member})").as_str()));
+    let imported = with(&["auth_ldap_filter=memberOf=cn=dev (all),ou=groups,dc=example,dc=com"]);
+    let member = "(memberOf=cn=dev \\28all\\29,ou=groups,dc=example,dc=com)";
+    assert_eq!(imported.text("kallithea", "filter"), Some(member));
 }
 
 #[test]

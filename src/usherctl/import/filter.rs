@@ -12,16 +12,35 @@ pub(super) fn escape(value: &str) -> String {
     escaped
 }
 
+/// Filters in filters, at most; what is deeper is left as it is.
+const DEEPEST: usize = 32;
+
 /// One filter with its parentheses. Several one after the other, which some programs put into an
 /// `&` of their own, become one.
 pub(super) fn whole(text: &str) -> String {
     let text = text.trim();
     if !text.starts_with('(') {
-        return format!("({text})");
+        return strict(&format!("({text})"), DEEPEST);
     }
     match parts(text).as_slice() {
-        [one] => one.clone(),
-        _ => format!("(&{text})"),
+        [one] => strict(one, DEEPEST),
+        _ => strict(&format!("(&{text})"), DEEPEST),
+    }
+}
+
+/// libldap takes parentheses in a value as they are, if they come in pairs; RFC 4515 does not.
+fn strict(filter: &str, deeper: usize) -> String {
+    let inner = filter.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    match (inner, operands(filter)) {
+        (Some(inner), None) => format!("({})", inner.replace('(', "\\28").replace(')', "\\29")),
+        // Nothing but filters is in it.
+        (Some(inner), Some((sign, parts)))
+            if deeper > 0 && inner.get(1..) == Some(&parts.concat()) =>
+        {
+            let parts = parts.iter().map(|part| strict(part, deeper - 1));
+            format!("({sign}{})", parts.collect::<String>())
+        }
+        _ => filter.to_owned(),
     }
 }
 
@@ -90,6 +109,20 @@ mod tests {
         assert_eq!(whole("uid=a"), "(uid=a)");
         assert_eq!(whole(" (uid=a) "), "(uid=a)");
         assert_eq!(whole("(a=1)(b=2)"), "(&(a=1)(b=2))");
+    }
+
+    #[test]
+    fn parentheses_in_values_are_escaped_and_nothing_else_changes() {
+        let escaped = "(memberOf=cn=dev \\28all\\29,dc=com)";
+        assert_eq!(whole("memberOf=cn=dev (all),dc=com"), escaped);
+        let nested = whole("(&(a=1)(|(memberOf=cn=dev (all),dc=com)(!(b=2))))");
+        assert_eq!(nested, format!("(&(a=1)(|{escaped}(!(b=2))))"));
+        // What is no filter stays none.
+        for text in ["(&a=1)", "(&)", "(|(a=1)b=2)", "(& (a=1) (b=2))"] {
+            assert_eq!(whole(text), text);
+        }
+        let deep = format!("{}(a=(1)){}", "(!".repeat(100_000), ")".repeat(100_000));
+        assert_eq!(whole(&deep), deep);
     }
 
     #[test]
