@@ -72,19 +72,23 @@ fn a_search_that_another_host_answered_first() {
     let up =
         |host: usize| value(&daemon, "usher_host_state", &[("host", &urls[host]), ("state", "up")]);
     until_true("both hosts", || up(0) == 1.0 && up(1) == 1.0);
-    let before = of("usher_hedges_total", 1);
+    // A busy machine may have been slow before.
+    let numbers = || {
+        let [sent, won] = ["usher_hedges_total", "usher_hedges_won_total"];
+        [of(sent, 0), of(won, 0), of(sent, 1), of(won, 1)]
+    };
+    let before = numbers();
     first.pause();
     daemon.lookup("bob").is_found();
-    assert_eq!(of("usher_hedges_total", 1), before + 1.0);
-    assert_eq!(of("usher_hedges_won_total", 1), 1.0);
-    assert_eq!(of("usher_hedges_won_total", 0), 0.0);
+    let after = numbers();
+    assert_eq!([0, 1, 2, 3].map(|place| after[place] - before[place]), [0.0, 0.0, 1.0, 1.0]);
     first.resume();
 }
 
 #[test]
 fn names_that_had_to_go() {
     let slapd = Slapd::start();
-    let daemon = Daemon::start(&(slapd.realm() + "cache.max_bytes = \"64KiB\"\n"));
+    let daemon = Daemon::start(&(slapd.realm() + "cache.max_bytes = \"16KiB\"\n"));
     let (mut wire, mut users) = (daemon.wire(), 0);
     until_true("the cache to be full", || {
         let _ = wire.ask(lookup(&format!("user{users:03}")));
@@ -93,9 +97,9 @@ fn names_that_had_to_go() {
     });
     let of = |name: &str| value(&daemon, name, &[]);
     assert_eq!(of("usher_cache_entries") + of("usher_cache_evictions_total"), f64::from(users));
-    assert_eq!(of("usher_cache_limit_bytes"), 65_536.0);
+    assert_eq!(of("usher_cache_limit_bytes"), 16_384.0);
     assert!(
-        (50_000.0..=65_536.0).contains(&of("usher_cache_bytes")),
+        (10_000.0..=16_384.0).contains(&of("usher_cache_bytes")),
         "{}",
         of("usher_cache_bytes")
     );
