@@ -6,7 +6,10 @@ mod ranges;
 pub(super) mod wire;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use hostile::{Answer, Script, Server, Way};
 
@@ -24,10 +27,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// The pool of a realm with this server and these lines.
 fn pool(server: &Server, lines: &str) -> Pool {
+    pool_of(&server.host(), lines)
+}
+
+/// The same with these hosts.
+fn pool_of(hosts: &str, lines: &str) -> Pool {
     let text = format!(
-        "[realm.corp]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = \"{}\"\n\
-         base_dn = \"dc=example\"\n{lines}\n",
-        server.host()
+        "[realm.corp]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = \"{hosts}\"\n\
+         base_dn = \"dc=example\"\n{lines}\n"
     );
     let loaded = config::parse(&text, Path::new("usher.toml")).unwrap();
     let Directory::Ldap(settings) = &loaded.settings.realms["corp"].directory else {
@@ -226,6 +233,26 @@ async fn a_notice_of_disconnection_is_told_with_its_reason() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_is_told_on_one_line_and_not_without_end() {
+    let text = |id| {
+        let text = [b"two\nlines \x1b[2J".as_slice(), &[b'x'; 100_000]].concat();
+        Answer::Send(message(id, &element(0x65, &result(53, &text))))
+    };
+    match ask_once(to(SEARCH, text)).await {
+        Err(Failure::Answer(why)) => {
+            assert!(why.contains(r"two\nlines \u{1b}[2J") && why.len() < 700, "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A search on a connection that goes on afterwards.
+async fn ask_once(script: impl Script) -> Result<usize, Failure> {
+    let (_server, connection) = connect(Way::Plain, script).await;
+    Ok(connection?.search(&search(), LIMIT).await?.len())
+}
+
+#[tokio::test]
 async fn other_notices_are_passed_over() {
     let other = to(BIND, |id| {
         let name = element(0x8a, b"1.2.3");
@@ -311,6 +338,33 @@ async fn a_bind_that_is_given_up_takes_its_connection_with_it() {
         };
         tokio::time::timeout(LIMIT, closed).await.expect("the connection stays open");
     }
+}
+
+#[tokio::test]
+async fn a_bind_that_is_given_up_for_another_host_takes_its_connection_with_it() {
+    static HANGS: AtomicBool = AtomicBool::new(false);
+    let script = |id, op| match HANGS.load(Ordering::Relaxed) {
+        true => Answer::Send(Vec::new()),
+        false => well(id, op),
+    };
+    let first = Server::start(Way::Plain, script).await;
+    let second = Server::start(Way::Plain, well).await;
+    let hosts = format!("{}, {}", first.host(), second.host());
+    // Longer than the test may take: nothing is closed for want of an answer alone.
+    let lines = "pool = { operation_timeout = \"5m\", max_age = \"1d\" }";
+    let pool = pool_of(&hosts, lines);
+    let deadline = Instant::now() + LIMIT;
+    assert!(pool.bind("cn=alice", "secret", deadline).await.is_ok());
+    let closed = first.closed();
+    HANGS.store(true, Ordering::Relaxed);
+    assert!(pool.bind("cn=alice", "secret", deadline).await.is_ok());
+    // That of the bind, and that on which the host was checked.
+    let both = async {
+        while first.closed() < closed + 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, both).await.expect("the connection stays open");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub(super) struct Server {
     way: Way,
     certificate: CertificateDer<'static>,
     connections: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -60,25 +61,32 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (certificate, acceptor) = tls();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let [connections, closed] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let (count, ended) = (Arc::clone(&connections), Arc::clone(&closed));
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (count, acceptor) = (Arc::clone(&count), acceptor.clone());
+                let (count, ended) = (Arc::clone(&count), Arc::clone(&ended));
+                let acceptor = acceptor.clone();
                 count.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move {
                     serve(stream, way, script, acceptor).await;
                     count.fetch_sub(1, Ordering::Relaxed);
+                    ended.fetch_add(1, Ordering::Relaxed);
                 });
             }
         });
-        Self { address, way, certificate, connections, task }
+        Self { address, way, certificate, connections, closed, task }
     }
 
     /// How many are open.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many are closed.
+    pub(super) fn closed(&self) -> usize {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Where it listens, as configurations name it.
