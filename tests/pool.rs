@@ -43,9 +43,20 @@ fn a_bind_without_an_answer_goes_to_one_other_host_and_no_third_and_to_none_twic
     daemon.lookup("alice").is_found();
     daemon.authenticate("alice", "late-secret").is(3, "unavailable", "no_host");
     assert_eq!(hosts.each_ref().map(Hostile::binds), [1, 1, 0]);
-    let alone = Daemon::start(&format!("{}{pool}{NO_CACHE}", hostile_realm(&[&hosts[2]])));
-    alone.authenticate("alice", "late-secret").is(3, "unavailable", "no_host");
-    assert_eq!(hosts[2].binds(), 1);
+}
+
+#[test]
+fn the_only_host_is_not_left_alone_for_one_bind_without_an_answer() {
+    let hostile = Hostile::start();
+    let pool = "pool = { operation_timeout = \"2s\" }\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}", hostile_realm(&[&hostile])));
+    let host = || daemon.status()["realms"][0]["hosts"][0].clone();
+    until_true("the host to serve", || host()["state"] == "up");
+    let reply = daemon.authenticate("alice", "late-secret");
+    reply.is(3, "unavailable", "no_host");
+    assert!(reply.message().contains("bind: no answer in 2000 ms"), "{reply:#?}");
+    assert_eq!(hostile.binds(), 1);
+    assert_eq!((host()["state"].as_str(), host()["failures"].as_u64()), (Some("up"), Some(0)));
 }
 
 #[test]

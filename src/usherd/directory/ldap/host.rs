@@ -297,10 +297,11 @@ impl Host {
         self.pool.operation_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether it says anything of the host: that one operation is not answered does not where
-    /// the host has answered others since that began.
+    /// Whether the host is to be left alone for it. One that has answered a check since the
+    /// operation began is not, where there is no other to go to.
     fn is_news<T>(&self, result: &Result<T, Failure>, begun: Instant) -> bool {
-        !matches!(result, Err(Failure::Slow(_)) if self.health.answered_after(begun))
+        let is_silence = matches!(result, Err(Failure::Slow(_)));
+        !(is_silence && self.is_alone() && self.health.answered_after(begun))
     }
 
     /// What an operation says of the host.
