@@ -4,7 +4,7 @@
 mod raw;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -114,7 +114,7 @@ impl Config {
             let name = given.get_ref().parse::<HeaderName>().map_err(|_| fault);
             let others = match address {
                 Address::Unix(_) => socket_is_private(socket_mode),
-                Address::Tcp(_) => port_is_private(&peers),
+                Address::Tcp(at) => port_is_private(at.ip(), &peers),
             };
             Problem::at(given, name.and_then(|name| others.map(|()| name)))
         });
@@ -143,11 +143,12 @@ pub(crate) fn socket_is_private(mode: u32) -> Result<(), &'static str> {
     (mode & FOR_OTHERS == 0).then_some(()).ok_or(fault)
 }
 
-/// As [`socket_is_private`], of a port: any user of this machine can connect to one.
-pub(crate) fn port_is_private(peers: &[Network]) -> Result<(), &'static str> {
+/// As [`socket_is_private`], of a port: this machine's, or for those who are listed.
+pub(crate) fn port_is_private(at: IpAddr, peers: &[Network]) -> Result<(), &'static str> {
     let fault = "trusted_user_header: whoever can connect to a port can say who they are; listen \
-                 at the path of a socket, or name the proxy's address in peers, 127.0.0.1 too";
-    (!peers.is_empty()).then_some(()).ok_or(fault)
+                 at the path of a socket, or name the proxy's address in peers";
+    let is_private = at.to_canonical().is_loopback() || !peers.is_empty();
+    is_private.then_some(()).ok_or(fault)
 }
 
 /// Every name that a realm tells, once, each with its encoding.

@@ -97,10 +97,12 @@ impl Listener {
     /// # Errors
     /// A text for people.
     pub(crate) fn is_private(&self, peers: &[Network]) -> Result<(), String> {
+        let failed = |error: io::Error| format!("whose the socket is: {error}");
         let private = match self {
-            Self::Tcp(_) => port_is_private(peers),
+            Self::Tcp(listener) => {
+                port_is_private(listener.local_addr().map_err(failed)?.ip(), peers)
+            }
             Self::Unix(listener, _) => {
-                let failed = |error: io::Error| format!("the mode of the socket: {error}");
                 let address = listener.local_addr().map_err(failed)?;
                 // One without a file has no mode.
                 let file = address.as_pathname().map(fs::metadata).transpose().map_err(failed)?;

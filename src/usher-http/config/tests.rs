@@ -68,8 +68,8 @@ fn a_users_name_is_taken_from_nobody_but_those_who_were_let_in_for_that() {
         ("socket_mode = \"0660\"", "", true),
         ("socket_mode = \"0666\"", "", false),
         ("socket_mode = \"0662\"", "", false),
-        ("", "listen = \"127.0.0.1:9180\"", false),
-        ("", "listen = \"[::1]:9180\"", false),
+        ("", "listen = \"127.0.0.1:9180\"", true),
+        ("", "listen = \"[::1]:9180\"", true),
         ("", "listen = \"127.0.0.1:9180\"\npeers = [\"127.0.0.1\"]", true),
         ("socket_mode = \"0666\"", "listen = \"0.0.0.0:1\"\npeers = [\"10.0.0.1\"]", true),
     ] {

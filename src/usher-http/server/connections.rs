@@ -129,7 +129,8 @@ impl Door {
                     // Whoever can connect could try passwords.
                     if is_listed || from.ip().to_canonical().is_loopback() {
                         let _ = stream.set_nodelay(true);
-                        self.serve(stream, is_listed, seat);
+                        // Without a list, the port is this machine's alone.
+                        self.serve(stream, is_listed || self.peers.is_empty(), seat);
                     }
                 }),
             };
