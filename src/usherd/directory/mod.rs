@@ -44,22 +44,31 @@ pub trait Directory: Send + Sync {
     ) -> Saying<'a, Verification>;
 
     /// Tries the password of `user` and then looks for the entry with the user's own eyes, where
-    /// nobody else may see it; there it stands for `find` and `verify`. Nobody is found unless the
-    /// password is right.
+    /// nobody else may see it; there it stands for `find` and `verify`, and nobody is found unless
+    /// the password is right. Elsewhere it is both of them.
     fn enter<'a>(
         &'a self,
         user: &'a str,
         password: &'a Password,
         wanted: &'a Wanted,
         deadline: Instant,
-    ) -> Saying<'a, (Verification, Found)>;
+    ) -> Saying<'a, (Verification, Found)> {
+        Box::pin(async move {
+            let found = self.find(user, wanted, deadline).await?;
+            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
+            let verification = self.verify(entry, password, deadline).await?;
+            Ok((verification, found))
+        })
+    }
 
     /// Takes as long as `verify` where that is slow by design, so that time tells nobody which
-    /// names exist.
+    /// names exist. Elsewhere the pace of refusals sees to it.
     fn pretend<'a>(
         &'a self,
-        password: &'a Password,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+        _password: &'a Password,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// What may be amiss where the user was not found or lacks something, for people. It looks
     /// where the road did not.
@@ -73,13 +82,19 @@ pub trait Directory: Send + Sync {
     }
 
     /// Changes when everything said before is void.
-    fn generation(&self) -> u64;
+    fn generation(&self) -> u64 {
+        0
+    }
 
-    /// The hosts and how they are.
-    fn hosts(&self) -> Vec<HostStatus>;
+    /// The hosts and how they are, where there are any.
+    fn hosts(&self) -> Vec<HostStatus> {
+        Vec::new()
+    }
 
     /// What is wrong with the directory as a whole.
-    fn problem(&self) -> Option<String>;
+    fn problem(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a search found.

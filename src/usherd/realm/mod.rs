@@ -300,11 +300,11 @@ impl Realm {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 /// Whether a password may be tried at all. RFC 4513 5.1.2: an empty one must never reach a bind.
 fn tryable(password: &Password) -> bool {
     let bytes = password.as_bytes();
     !bytes.is_empty() && !bytes.contains(&0) && bytes.len() <= usher_protocol::MAX_PASSWORD
 }
+
+#[cfg(test)]
+mod tests;

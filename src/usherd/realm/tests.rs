@@ -1,12 +1,11 @@
 //! A road on which something breaks that never should.
 
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use usher_protocol::{HostStatus, Password, Query, Reason};
+use usher_protocol::{Password, Query, Reason};
 
 use super::username::Typed;
 use super::{No, Person, Realm, Who};
@@ -35,22 +34,6 @@ impl Directory for Broken {
         _: Instant,
     ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async { panic!("on purpose") })
-    }
-
-    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn generation(&self) -> u64 {
-        0
-    }
-
-    fn hosts(&self) -> Vec<HostStatus> {
-        Vec::new()
-    }
-
-    fn problem(&self) -> Option<String> {
-        None
     }
 }
 

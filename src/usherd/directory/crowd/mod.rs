@@ -5,9 +5,6 @@ mod answer;
 mod connection;
 mod host;
 
-use std::future::Future;
-use std::pin::Pin;
-
 use tokio::time::{Instant, timeout};
 use usher_protocol::{HostStatus, Password, Reason};
 
@@ -183,37 +180,8 @@ impl Directory for Crowd {
         Box::pin(self.judge(&entry.id, password, deadline))
     }
 
-    /// Everybody may be found here.
-    fn enter<'a>(
-        &'a self,
-        user: &'a str,
-        password: &'a Password,
-        wanted: &'a Wanted,
-        deadline: Instant,
-    ) -> Saying<'a, (Verification, Found)> {
-        Box::pin(async move {
-            let found = self.find(user, wanted, deadline).await?;
-            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
-            let verification = self.verify(entry, password, deadline).await?;
-            Ok((verification, found))
-        })
-    }
-
-    /// The pace of refusals does it.
-    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn generation(&self) -> u64 {
-        0
-    }
-
     fn hosts(&self) -> Vec<HostStatus> {
         self.hosts.iter().map(Host::status).collect()
-    }
-
-    fn problem(&self) -> Option<String> {
-        None
     }
 }
 

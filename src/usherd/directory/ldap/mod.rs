@@ -217,10 +217,6 @@ impl Directory for Ldap {
         })
     }
 
-    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(std::future::ready(()))
-    }
-
     fn hints<'a>(
         &'a self,
         user: &'a str,
@@ -228,10 +224,6 @@ impl Directory for Ldap {
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = Vec<String>> + Send + 'a>> {
         Box::pin(hints::of(&self.settings, &self.pool, user, lacking, deadline))
-    }
-
-    fn generation(&self) -> u64 {
-        0
     }
 
     fn hosts(&self) -> Vec<HostStatus> {

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
-use usher_protocol::{HostStatus, Password, Reason};
+use usher_protocol::{Password, Reason};
 
 use super::{Directory, Found, Saying, Unavailable, Verification, Wanted, told};
 use crate::config::{self, Case};
@@ -150,22 +150,6 @@ impl Directory for Local {
         })
     }
 
-    /// Everybody may be found here.
-    fn enter<'a>(
-        &'a self,
-        user: &'a str,
-        password: &'a Password,
-        wanted: &'a Wanted,
-        deadline: Instant,
-    ) -> Saying<'a, (Verification, Found)> {
-        Box::pin(async move {
-            let found = self.find(user, wanted, deadline).await?;
-            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
-            let verification = self.verify(entry, password, deadline).await?;
-            Ok((verification, found))
-        })
-    }
-
     fn pretend<'a>(
         &'a self,
         password: &'a Password,
@@ -181,10 +165,6 @@ impl Directory for Local {
 
     fn generation(&self) -> u64 {
         self.shared.generation.load(Ordering::Acquire)
-    }
-
-    fn hosts(&self) -> Vec<HostStatus> {
-        Vec::new()
     }
 
     fn problem(&self) -> Option<String> {

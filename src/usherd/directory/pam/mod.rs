@@ -3,14 +3,12 @@
 
 mod helper;
 
-use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use usher_protocol::{HostStatus, Password, Reason};
+use usher_protocol::{Password, Reason};
 
 use super::nss::Nss;
 use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted, told};
@@ -133,19 +131,6 @@ impl Directory for Pam {
             };
             Ok((verification, found))
         })
-    }
-
-    /// The password comes first: PAM itself is asked about names that nobody has.
-    fn pretend<'a>(&'a self, _: &'a Password) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn generation(&self) -> u64 {
-        0
-    }
-
-    fn hosts(&self) -> Vec<HostStatus> {
-        Vec::new()
     }
 
     fn problem(&self) -> Option<String> {
