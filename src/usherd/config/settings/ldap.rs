@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use usher_protocol::Password;
 
 use super::tls::{Origin, Tls};
 use crate::config::filter::Filter;
+
+/// All but what never means anything is escaped (RFC 3986 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `type = "ldap"`.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,13 +92,8 @@ impl fmt::Display for Host {
             Self::Tcp(name, port) => write!(f, "{name}:{port}"),
             Self::Srv(domain) => write!(f, "srv:{domain}"),
             Self::Unix(path) => {
-                f.write_str("ldapi://")?;
-                path.display().to_string().bytes().try_for_each(|byte| match byte {
-                    b if b.is_ascii_alphanumeric() || b"-._".contains(&b) => {
-                        write!(f, "{}", char::from(b))
-                    }
-                    b => write!(f, "%{b:02X}"),
-                })
+                let path = path.display().to_string();
+                write!(f, "ldapi://{}", utf8_percent_encode(&path, UNRESERVED))
             }
         }
     }
