@@ -30,6 +30,12 @@ impl Stopwatch {
         let counts = self.counts.each_ref().map(Count::now);
         Histogram { sum_us: self.sum_us.now(), counts }
     }
+
+    /// How long it took on average; nothing where nothing was noted.
+    pub fn mean(&self) -> Option<Duration> {
+        let times: u64 = self.counts.iter().map(Count::now).sum();
+        self.sum_us.now().checked_div(times).map(Duration::from_micros)
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +54,15 @@ mod tests {
         assert_eq!(noted.counts[..2], [2, 2]);
         assert_eq!(noted.counts[17..], [1, 1]);
         assert_eq!(noted.sum_us, 10_000_045);
+    }
+
+    #[test]
+    fn the_mean_is_of_all_that_was_noted() {
+        let watch = Stopwatch::default();
+        assert_eq!(watch.mean(), None);
+        for millis in [10, 20, 60] {
+            watch.took(Duration::from_millis(millis));
+        }
+        assert_eq!(watch.mean(), Some(Duration::from_millis(30)));
     }
 }

@@ -1,5 +1,6 @@
 //! One host: its lanes, its health, and what is asked of it.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -75,14 +76,21 @@ impl Host {
     ) -> Result<Answer, Failure> {
         let begun = Instant::now();
         let (slot, _turn) = self.unless_down(self.searches.turn(deadline)).await?;
-        let mut tries = 1;
-        let result = loop {
-            match self.search_once(slot, search, deadline).await {
-                Err(Failure::Lost(_) | Failure::Slow(_)) if tries == 1 => {}
-                Err(Failure::Beside(_)) if tries < MOST_TRIES => {}
-                result => break result,
+        let mut tries = pin!(async {
+            let mut tries = 1;
+            loop {
+                match self.search_once(slot, search, deadline).await {
+                    Err(Failure::Lost(_) | Failure::Slow(_)) if tries == 1 => {}
+                    Err(Failure::Beside(_)) if tries < MOST_TRIES => {}
+                    result => return result,
+                }
+                tries += 1;
             }
-            tries += 1;
+        });
+        let result = tokio::select! {
+            biased;
+            result = &mut tries => result,
+            () = self.doubt(&self.search_time) => tries.await,
         };
         self.search_time.took(begun.elapsed());
         let is_news = self.is_news(&result, begun);
@@ -187,8 +195,7 @@ impl Host {
     /// its connections have turned out to be dead that were heard of as late as this one, so that
     /// the bind has most likely never arrived.
     async fn silence(&self, heard: Option<Instant>) -> Failure {
-        tokio::time::sleep(self.pool.hedge_after).await;
-        self.health.suspect();
+        self.doubt(&self.bind_time).await;
         let forgotten = async {
             match heard {
                 Some(heard) => self.health.forgot_after(heard).await,
@@ -203,15 +210,30 @@ impl Host {
         }
     }
 
+    /// Has the keeper find out whether the host answers at all, as soon as something takes many
+    /// times as long as it did so far.
+    async fn doubt(&self, so_far: &Stopwatch) {
+        let hedge = self.pool.hedge_after;
+        let usual = so_far.mean().unwrap_or(hedge);
+        tokio::time::sleep((usual * 8).clamp(hedge / 2, hedge)).await;
+        self.health.suspect();
+    }
+
     /// What comes of it, unless the host is down or goes down meanwhile.
-    async fn unless_down<T>(
+    pub(super) async fn unless_down<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             () = self.health.went_down() => Err(self.down()),
             result = work => result,
+        };
+        // Whoever gives up first, since the host is down, leaves to the next what it had; who takes
+        // that may not have been woken for the other news yet.
+        match self.health.state() {
+            HostState::Down => result.and(Err(self.down())),
+            _ => result,
         }
     }
 

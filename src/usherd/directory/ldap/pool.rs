@@ -45,12 +45,12 @@ impl Pool {
         let search = Arc::new(search);
         let (mut hosts, mut tried) = self.usable(&search.base, deadline).await;
         let mut rivals = FuturesUnordered::new();
-        let (mut asked, mut hedged) = (None, None);
+        let (mut has_rival, mut hedged) = (true, None);
         loop {
             if rivals.is_empty() {
                 let Some(host) = hosts.next() else { return Err(tried.unavailable()) };
                 rivals.push(ask(&host, &search, deadline));
-                asked = Some(host);
+                has_rival = false;
             }
             tokio::select! {
                 Some(searched) = rivals.next() => match searched {
@@ -68,10 +68,8 @@ impl Pool {
                         "the search was broken off: {error}; that is a fault of usherd"
                     )),
                 },
-                () = sleep(self.hedge_after), if asked.is_some() => {
-                    if let Some(slow) = asked.take() {
-                        slow.health.suspect();
-                    }
+                () = sleep(self.hedge_after), if !has_rival => {
+                    has_rival = true;
                     if let Some(next) = hosts.next() {
                         next.hedges.one();
                         rivals.push(ask(&next, &search, deadline));

@@ -1,5 +1,6 @@
 //! Connections to servers that do what no server should, in plain text and under TLS.
 
+mod down;
 mod fast_binds;
 mod hostile;
 mod ranges;
@@ -32,15 +33,19 @@ fn pool(server: &Server, lines: &str) -> Pool {
 
 /// The same with these hosts.
 fn pool_of(hosts: &str, lines: &str) -> Pool {
+    Pool::open("corp", &settings(hosts, lines)).unwrap()
+}
+
+fn settings(hosts: &str, lines: &str) -> config::Ldap {
     let text = format!(
         "[realm.corp]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = \"{hosts}\"\n\
          base_dn = \"dc=example\"\n{lines}\n"
     );
     let loaded = config::parse(&text, Path::new("usher.toml")).unwrap();
-    let Directory::Ldap(settings) = &loaded.settings.realms["corp"].directory else {
-        panic!("not LDAP")
-    };
-    Pool::open("corp", settings).unwrap()
+    match &loaded.settings.realms["corp"].directory {
+        Directory::Ldap(settings) => (**settings).clone(),
+        _ => panic!("not LDAP"),
+    }
 }
 
 const WAYS: [Way; 3] = [Way::Plain, Way::StartTls, Way::Ldaps];
