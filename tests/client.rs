@@ -34,7 +34,7 @@ async fn a_hundred_askers_share_one_connection_and_each_gets_its_own_answer() {
     while let Some(asked) = askers.join_next().await {
         let (user, reply) = asked.expect("no panic");
         let found = verdict(reply.expect("an answer"));
-        assert_eq!(found.identity().map(|who| who.user.as_str()), Some(user));
+        assert_eq!(found.identity().map(|who| who.profile.user()), Some(user));
     }
     assert_eq!(daemon.status()["connections"], 1);
 }

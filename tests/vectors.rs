@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use usher_protocol::frame::{self, HEADER, Message};
 use usher_protocol::{
     Answer, Answers, CacheStatus, Call, Comparison, Counters, Difference, Explanation, Histogram,
-    HostState, HostStatus, Identity, Password, Query, Questions, RealmStatus, Reason, Refusal,
-    Reply, Request, ShieldStatus, Source, Sources, Status, Step, Verdict, Warning,
+    HostState, HostStatus, Identity, Password, Profile, Query, Questions, RealmStatus, Reason,
+    Refusal, Reply, Request, ShieldStatus, Source, Sources, Status, Step, Verdict, Warning,
 };
 
 use crate::support::process;
@@ -185,16 +185,13 @@ fn throttled() -> Refusal {
 }
 
 fn identity(source: Source, age_s: u64) -> Identity {
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let metadata = [
+        ("X_REMOTE_USER", "jörg"),
+        ("X_REMOTE_EMAIL", "joerg@example.com"),
+        ("X_REMOTE_LASTNAME", "Müller"),
+    ];
     Identity {
-        user: "jörg".to_owned(),
-        realm: "corp".to_owned(),
-        metadata: vec![
-            pair("X_REMOTE_USER", "jörg"),
-            pair("X_REMOTE_EMAIL", "joerg@example.com"),
-            pair("X_REMOTE_LASTNAME", "Müller"),
-        ],
-        groups: vec!["dev".to_owned(), "ops".to_owned()],
+        profile: Profile::new("jörg", "corp", &metadata, &["dev", "ops"]),
         source,
         age_s,
         warning: None,
@@ -206,8 +203,8 @@ fn warned(warning: Warning) -> Verdict {
 }
 
 fn bare_identity() -> Identity {
-    let user = "alice".to_owned();
-    Identity { user, metadata: Vec::new(), groups: Vec::new(), ..identity(Source::Directory, 0) }
+    let profile = Profile::new("alice", "corp", &[("", ""); 0], &[""; 0]);
+    Identity { profile, ..identity(Source::Directory, 0) }
 }
 
 fn status() -> Status {
@@ -359,10 +356,11 @@ fn comparison_as_json(comparison: &Comparison) -> Value {
 fn verdict_as_json(verdict: &Verdict) -> Value {
     let mut json = json!({ "outcome": verdict.outcome() });
     if let Some(identity) = verdict.identity() {
-        json["user"] = json!(identity.user);
-        json["realm"] = json!(identity.realm);
-        json["metadata"] = identity.metadata.iter().cloned().collect();
-        json["groups"] = json!(identity.groups);
+        let who = &identity.profile;
+        json["user"] = json!(who.user());
+        json["realm"] = json!(who.realm());
+        json["metadata"] = who.metadata().collect();
+        json["groups"] = who.groups().collect();
         json["source"] = json!(identity.source.as_str());
         json["age_s"] = json!(identity.age_s);
         match identity.warning {

@@ -123,8 +123,8 @@ impl Question<'_> {
         let mut query = self.query(vec![rule.to_owned()]);
         match &self.facts().about {
             Some(Ok(Answer::Known(identity))) => {
-                query.realm = Some(identity.realm.clone());
-                query.user.clone_from(&identity.user);
+                query.realm = Some(identity.profile.realm().to_owned());
+                identity.profile.user().clone_into(&mut query.user);
             }
             Some(Ok(Answer::Unknown | Answer::Refused(_))) => return Ok(false),
             Some(Err(cannot_tell)) => return Err(cannot_tell.clone()),
@@ -165,7 +165,7 @@ impl Question<'_> {
         let (answer, rules) = self.with_rules(authenticate)?;
         match answer {
             Answer::Known(identity) => {
-                let user = identity.user.clone();
+                let user = identity.profile.user().to_owned();
                 // The request goes on under this name.
                 let whom = Whom { user: user.clone(), ..self.whom.clone() };
                 let facts = self.asked.facts(&whom);

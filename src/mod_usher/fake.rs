@@ -8,7 +8,7 @@ use std::thread;
 
 use tempfile::TempDir;
 use usher_protocol::{
-    Answer, Call, Identity, Query, Reason, Refusal, Reply, Request, Source, Verdict, frame,
+    Answer, Call, Identity, Profile, Query, Reason, Refusal, Reply, Request, Source, Verdict, frame,
 };
 
 /// A listening socket. Its threads end with their connections.
@@ -67,10 +67,7 @@ fn serve(
 /// An identity in the groups `dev` and `ops`.
 pub(crate) fn identity(user: &str) -> Identity {
     Identity {
-        user: user.to_owned(),
-        realm: "corp".to_owned(),
-        metadata: vec![("X_REMOTE_USER".to_owned(), user.to_owned())],
-        groups: vec!["dev".to_owned(), "Domain Admins".to_owned()],
+        profile: Profile::new(user, "corp", &[("X_REMOTE_USER", user)], &["dev", "Domain Admins"]),
         source: Source::Directory,
         age_s: 0,
         warning: None,

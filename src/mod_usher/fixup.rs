@@ -39,8 +39,8 @@ pub fn metadata<'a>(question: &'a mut Question<'_>, on_error: OnError) -> Outcom
     let user = question.whom.user.clone();
     match question.about() {
         Ok(Answer::Known(identity)) => {
-            let metadata = identity.metadata.iter();
-            Outcome::Told(metadata.map(|(name, value)| (&**name, harmless(value))).collect())
+            let metadata = identity.profile.metadata();
+            Outcome::Told(metadata.map(|(name, value)| (name, harmless(value))).collect())
         }
         Ok(Answer::Unknown) => refused(&user, "the directory has no such user", on_error),
         Ok(Answer::Refused(refusal)) => refused(&user, &refusal.message, on_error),
@@ -77,7 +77,7 @@ fn harmless(value: &str) -> Cow<'_, str> {
 mod tests {
     use std::time::Duration;
 
-    use usher_protocol::{Reason, Verdict};
+    use usher_protocol::{Profile, Reason, Verdict};
 
     use super::*;
     use crate::asked::{Asked, Whom};
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn what_is_told_cannot_break_a_header() {
         let mut identity = identity("alice");
-        identity.metadata = vec![("A".to_owned(), "b\r\nX-Admin: 1\0ö".to_owned())];
+        identity.profile = Profile::new("alice", "corp", &[("A", "b\r\nX-Admin: 1\0ö")], &[""; 0]);
         let expected = Outcome::Told(vec![("A", "b  X-Admin: 1 ö".into())]);
         outcome(Verdict::Found(identity), OnError::Pass, |it| assert_eq!(it, expected));
     }

@@ -32,7 +32,7 @@ pub fn satisfied(
 /// Names are compared whole and without case, as the daemon compares them.
 fn is_member(identity: &Identity, names: &[String]) -> bool {
     let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
-    identity.groups.iter().any(|group| names.iter().any(|name| same(group, name)))
+    identity.profile.groups().any(|group| names.iter().any(|name| same(group, name)))
 }
 
 #[cfg(test)]

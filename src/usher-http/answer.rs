@@ -105,9 +105,9 @@ pub(crate) fn of_verdict(
 fn yes(config: &Config, who: &Identity) -> Option<Answer> {
     let mut headers: Vec<(&HeaderName, Vec<u8>, bool)> = Vec::new();
     for header in &config.headers {
-        let told = who.metadata.iter().find(|(key, _)| key.eq_ignore_ascii_case(&header.key));
+        let told = who.profile.metadata().find(|(key, _)| key.eq_ignore_ascii_case(&header.key));
         let value = told.map_or("", |(_, value)| value);
-        headers.push((&header.name, header.encoding.apply(value), value == who.user));
+        headers.push((&header.name, header.encoding.apply(value), value == who.profile.user()));
     }
     let mut answer = empty(StatusCode::OK);
     if who.source == Source::Stale {
@@ -217,6 +217,8 @@ fn page(no: No) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use usher_protocol::Profile;
+
     use super::*;
 
     fn fit(values: &[(&'static str, usize, bool)]) -> (Option<Vec<String>>, Vec<usize>) {
@@ -242,10 +244,7 @@ mod tests {
     #[test]
     fn only_a_right_password_is_an_answer_to_a_password() {
         let who = || Identity {
-            user: "bob".to_owned(),
-            realm: "corp".to_owned(),
-            metadata: Vec::new(),
-            groups: Vec::new(),
+            profile: Profile::default(),
             source: Source::Directory,
             age_s: 0,
             warning: None,

@@ -1,17 +1,12 @@
 use serde::{Deserialize, Serialize};
 
+use crate::profile::Profile;
+
 /// Who somebody is, as far as the application behind the proxy should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The canonical name, in the directory's spelling.
-    pub user: String,
-    /// The realm that answered.
-    pub realm: String,
-    /// Names (such as `X_REMOTE_EMAIL`) and values, in the configured order; never a control
-    /// character in them. What the directory does not know is left out.
-    pub metadata: Vec<(String, String)>,
-    /// The names of the user's groups.
-    pub groups: Vec<String>,
+    /// What is the same in each answer.
+    pub profile: Profile,
     /// Where the facts come from.
     pub source: Source,
     /// Seconds since the directory said the oldest part of it.

@@ -130,6 +130,7 @@ mod explanation;
 mod histogram;
 mod identity;
 mod password;
+mod profile;
 mod reason;
 mod request;
 mod status;
@@ -140,6 +141,7 @@ pub use explanation::{Explanation, MAX_STEPS, Step};
 pub use histogram::Histogram;
 pub use identity::{Identity, Source, Warning};
 pub use password::Password;
+pub use profile::Profile;
 pub use reason::Reason;
 pub use request::{Call, Query, Request};
 pub use status::{

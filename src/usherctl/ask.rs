@@ -54,7 +54,7 @@ fn fits(verdict: &Verdict, password_asked: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use usher_protocol::{Identity, Password, Reason, Refusal, Source};
+    use usher_protocol::{Identity, Password, Profile, Reason, Refusal, Source};
 
     use super::*;
     use crate::fake;
@@ -62,10 +62,7 @@ mod tests {
 
     fn bob() -> Identity {
         Identity {
-            user: "bob".to_owned(),
-            realm: "corp".to_owned(),
-            metadata: Vec::new(),
-            groups: Vec::new(),
+            profile: Profile::new("bob", "corp", &[("", ""); 0], &[""; 0]),
             source: Source::Directory,
             age_s: 0,
             warning: None,

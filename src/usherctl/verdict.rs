@@ -79,17 +79,18 @@ fn yes_text(outcome: &str, identity: &Identity) -> String {
         Source::Cache => format!("from cache, {age} s old"),
         Source::Stale => format!("stale, {age} s old"),
     };
-    let user = escape::line(&identity.user);
-    let mut text =
-        format!("{outcome}: {user} (realm {}, {source})\n", escape::line(&identity.realm));
-    for (name, value) in &identity.metadata {
+    let who = &identity.profile;
+    let (user, realm) = (escape::line(who.user()), escape::line(who.realm()));
+    let mut text = format!("{outcome}: {user} (realm {realm}, {source})\n");
+    for (name, value) in who.metadata() {
         text.push_str(&format!("{}={}\n", escape::line(name), escape::line(value)));
     }
     if let Some(warning) = identity.warning {
         text.push_str(&format!("warning: {}\n", in_words(warning)));
     }
-    if !identity.groups.is_empty() {
-        text.push_str(&format!("groups: {}\n", escape::line(&identity.groups.join(", "))));
+    let groups: Vec<&str> = who.groups().collect();
+    if !groups.is_empty() {
+        text.push_str(&format!("groups: {}\n", escape::line(&groups.join(", "))));
     }
     text
 }
@@ -117,8 +118,8 @@ struct Yes<'a> {
     user: &'a str,
     realm: &'a str,
     #[serde(serialize_with = "in_order")]
-    metadata: &'a [(String, String)],
-    groups: &'a [String],
+    metadata: Vec<(&'a str, &'a str)>,
+    groups: Vec<&'a str>,
     source: &'static str,
     age_s: u64,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]
@@ -127,14 +128,22 @@ struct Yes<'a> {
 
 impl<'a> Yes<'a> {
     fn new(outcome: &'static str, identity: &'a Identity) -> Self {
-        let Identity { user, realm, metadata, groups, source, age_s, warning } = identity;
-        let (source, age_s, warning) = (source.as_str(), *age_s, *warning);
-        Self { outcome, user, realm, metadata, groups, source, age_s, warning }
+        let Identity { profile, source, age_s, warning } = identity;
+        Self {
+            outcome,
+            user: profile.user(),
+            realm: profile.realm(),
+            metadata: profile.metadata().collect(),
+            groups: profile.groups().collect(),
+            source: source.as_str(),
+            age_s: *age_s,
+            warning: *warning,
+        }
     }
 }
 
 /// As an object that keeps the configured order.
-fn in_order<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+fn in_order<S: Serializer>(pairs: &[(&str, &str)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(pairs.len()))?;
     for (name, value) in pairs {
         map.serialize_entry(name, value)?;
@@ -175,6 +184,8 @@ impl<'a> No<'a> {
 mod tests {
     use std::io;
 
+    use usher_protocol::Profile;
+
     use super::*;
 
     fn alice() -> Identity {
@@ -184,10 +195,7 @@ mod tests {
             ("A_FIRST", "Alice"),
         ];
         Identity {
-            user: "alice".to_owned(),
-            realm: "corp".to_owned(),
-            metadata: metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-            groups: vec!["dev".to_owned(), "ops".to_owned()],
+            profile: Profile::new("alice", "corp", &metadata, &["dev", "ops"]),
             source: Source::Directory,
             age_s: 0,
             warning: None,

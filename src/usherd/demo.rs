@@ -145,7 +145,8 @@ fn ask_itself(dir: &Path) -> Result<(), String> {
     let password = |user, password| Call::Authenticate(query(user), Password::from(password));
     let granted: fn(&Verdict) -> bool = |verdict| {
         matches!(verdict, Verdict::Granted(who)
-        if who.user == "alice" && who.metadata.contains(&pair("X_REMOTE_EMAIL", "alice@example.com")))
+        if who.profile.user() == "alice"
+            && who.profile.metadata().any(|it| it == ("X_REMOTE_EMAIL", "alice@example.com")))
     };
     let refused: fn(&Verdict) -> bool = |verdict| {
         matches!(verdict, Verdict::Denied(no)
@@ -153,7 +154,7 @@ fn ask_itself(dir: &Path) -> Result<(), String> {
     };
     let found: fn(&Verdict) -> bool = |verdict| {
         matches!(verdict, Verdict::Found(who)
-        if who.user == "bob" && who.groups == ["dev"])
+        if who.profile.user() == "bob" && who.profile.groups().eq(["dev"]))
     };
     let nobody: fn(&Verdict) -> bool = |verdict| matches!(verdict, Verdict::NotFound(_));
     let questions = [
@@ -182,18 +183,14 @@ fn ask_itself(dir: &Path) -> Result<(), String> {
     writeln!(out, "all answers are as they must be").map_err(|error| error.to_string())
 }
 
-fn pair(name: &str, value: &str) -> (String, String) {
-    (name.to_owned(), value.to_owned())
-}
-
 fn show(verdict: &Verdict) -> String {
     let outcome = verdict.outcome();
     match (verdict.identity(), verdict.refusal()) {
         (Some(who), _) => {
-            let told = who.metadata.iter().map(|(name, value)| format!(" {name}={value:?}"));
+            let told = who.profile.metadata().map(|(name, value)| format!(" {name}={value:?}"));
             format!(
                 "{outcome}: {} (from {}){}",
-                who.user,
+                who.profile.user(),
                 who.source.as_str(),
                 told.collect::<String>()
             )

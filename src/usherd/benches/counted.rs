@@ -4,11 +4,14 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::cast_precision_loss,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test that cannot go on panics"
 )]
 
 use std::alloc::System;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -24,14 +27,14 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[test]
 fn what_is_counted_is_within_a_tenth_of_what_is_allocated() {
-    let digester = Digester::new().expect("random");
+    let (digester, realm) = (Digester::new().expect("random"), realm());
     let now = Instant::now();
     // Just after the hash tables have grown, and long after that.
     for entries in [1_000, 20_000, 30_000, 60_000] {
         let region = Region::new(ALLOCATOR);
         let cache = Cache::new(&settings()).expect("random");
         for number in 0..entries {
-            learn(&cache, &digester, number, now);
+            learn(&cache, &realm, &digester, number, now);
             if number % 4 == 0 {
                 cache.learn_nobody(&format!("nobody{number}"), cache.asking(), now);
             }
@@ -48,6 +51,13 @@ fn what_is_counted_is_within_a_tenth_of_what_is_allocated() {
     }
 }
 
+/// A realm of an LDAP directory that tells what is told by default.
+fn realm() -> Arc<config::Realm> {
+    let text = "[realm.corp]\ntype = \"ldap\"\nhost = \"ldap.example.com\"\nbase_dn = \"dc=x\"\n";
+    let loaded = config::parse(text, Path::new("usher.toml")).expect("valid");
+    Arc::clone(&loaded.settings.realms["corp"])
+}
+
 fn settings() -> config::Cache {
     config::Cache {
         ttl: Duration::from_secs(300),
@@ -60,7 +70,13 @@ fn settings() -> config::Cache {
 }
 
 /// Remembers a user with groups and a few attributes, and the password.
-fn learn(cache: &Cache<Person>, digester: &Digester, number: usize, now: Instant) {
+fn learn(
+    cache: &Cache<Person>,
+    realm: &config::Realm,
+    digester: &Digester,
+    number: usize,
+    now: Instant,
+) {
     let name = format!("user{number}");
     let mut attributes = Attributes::default();
     attributes.add("mail", [format!("{name}@example.com")]);
@@ -73,7 +89,7 @@ fn learn(cache: &Cache<Person>, digester: &Digester, number: usize, now: Instant
         filters: Vec::new(),
         barred: None,
     };
-    let person = Person::new(&entry, &[]);
+    let person = Person::new(&entry, &[], realm);
     let digest = digester.digest(&name, &Password::from("secret"));
     cache.learn_identity(&name, &person, cache.asking(), now);
     cache.learn_password(&name, &person, (digest, true), cache.asking(), now);

@@ -7,7 +7,9 @@
 //! next, which is the worst), and of users as they come (the second most frequent half as often as
 //! the first, and so on: Zipf's law).
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -37,13 +39,13 @@ fn run(entries: usize, tunables: &str) {
 }
 
 pub(crate) fn measure_with(entries: usize) {
-    let digester = Digester::new().expect("random");
+    let (digester, realm) = (Digester::new().expect("random"), realm());
     let now = Instant::now();
     let (before, resident) = (ALLOCATOR.stats(), resident());
     let cache = Cache::new(&settings()).expect("random");
     let mut payload = 0;
     for number in 0..entries {
-        payload += learn(&cache, &digester, number, now);
+        payload += learn(&cache, &realm, &digester, number, now);
     }
     let after = ALLOCATOR.stats();
     let requested = (after.bytes_allocated - before.bytes_allocated) as f64
@@ -65,6 +67,13 @@ pub(crate) fn measure_with(entries: usize) {
     );
 }
 
+/// A realm of an LDAP directory that tells what is told by default.
+fn realm() -> Arc<config::Realm> {
+    let text = "[realm.corp]\ntype = \"ldap\"\nhost = \"ldap.example.com\"\nbase_dn = \"dc=x\"\n";
+    let loaded = config::parse(text, Path::new("usher.toml")).expect("valid");
+    Arc::clone(&loaded.settings.realms["corp"])
+}
+
 fn settings() -> config::Cache {
     config::Cache {
         ttl: Duration::from_secs(300),
@@ -81,7 +90,13 @@ fn name(number: usize) -> String {
 }
 
 /// Remembers a user and their password; the bytes that cannot be done without.
-fn learn(cache: &Cache<Person>, digester: &Digester, number: usize, now: Instant) -> usize {
+fn learn(
+    cache: &Cache<Person>,
+    realm: &config::Realm,
+    digester: &Digester,
+    number: usize,
+    now: Instant,
+) -> usize {
     let name = name(number);
     let mut attributes = Attributes::default();
     attributes.add("mail", [format!("{name}@example.com")]);
@@ -98,7 +113,7 @@ fn learn(cache: &Cache<Person>, digester: &Digester, number: usize, now: Instant
     let texts = entry.attributes.iter().map(|(name, values)| name.len() + values[0].len());
     let payload =
         entry.id.len() + 2 * name.len() + 8 + texts.sum::<usize>() + size_of::<[u8; 32]>();
-    let person = Person::new(&entry, &[]);
+    let person = Person::new(&entry, &[], realm);
     let digest = digester.digest(&name, &Password::from("secret"));
     cache.learn_identity(&name, &person, cache.asking(), now);
     cache.learn_password(&name, &person, (digest, true), cache.asking(), now);

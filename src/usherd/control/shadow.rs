@@ -155,29 +155,25 @@ fn apart(now: &Identity, then: &Identity) -> Option<(String, String)> {
 
 /// All that is told of somebody, by name.
 fn told(identity: &Identity) -> Vec<(String, String)> {
-    let mut groups = identity.groups.clone();
+    let who = &identity.profile;
+    let mut groups: Vec<&str> = who.groups().collect();
     groups.sort_unstable();
-    let mut told = vec![
-        ("the realm".to_owned(), identity.realm.clone()),
-        ("the user".to_owned(), identity.user.clone()),
-    ];
-    told.extend(identity.metadata.iter().cloned());
-    told.push(("groups".to_owned(), groups.join(", ")));
-    told
+    let mut told = vec![("the realm", who.realm()), ("the user", who.user())];
+    told.extend(who.metadata());
+    let groups = groups.join(", ");
+    told.push(("groups", &groups));
+    told.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use usher_protocol::{Identity, Query, Reason, Refusal, Source, Verdict};
+    use usher_protocol::{Identity, Profile, Query, Reason, Refusal, Source, Verdict};
 
     use super::difference;
 
     fn alice(mail: &str, groups: &[&str]) -> Verdict {
         Verdict::Granted(Identity {
-            user: "alice".to_owned(),
-            realm: "corp".to_owned(),
-            metadata: vec![("MAIL".to_owned(), mail.to_owned())],
-            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            profile: Profile::new("alice", "corp", &[("MAIL", mail)], groups),
             source: Source::Directory,
             age_s: 0,
             warning: None,

@@ -137,7 +137,7 @@ impl Realm {
             Found::Nobody => Err(No::BadCredentials(WRONG)),
             Found::Several => Err(No::Ambiguous),
             Found::One(entry) => {
-                let person = Person::new(&entry, &extra);
+                let person = Person::new(&entry, &extra, &self.settings);
                 self.cache.learn_identity(&name, &person, asked, now);
                 if let Verification::Right(_) = verification {
                     self.cache.learn_password(&name, &person, (digest, true), asked, now);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
-use usher_protocol::{Explanation, Password, Query, Reason, Step, Verdict};
+use usher_protocol::{Explanation, Password, Profile, Query, Reason, Step, Verdict};
 
 use super::person::Person;
 use super::shield::{Gate, Standing};
@@ -88,7 +88,7 @@ fn of_account(verdict: &Verdict, steps: &[Step]) -> Option<String> {
 fn told_of<'a>(realms: &'a [Arc<Realm>], verdict: &Verdict) -> Option<&'a Arc<Realm>> {
     let named = match verdict {
         Verdict::Granted(identity) | Verdict::Found(identity) => {
-            realms.iter().find(|realm| realm.settings.name == identity.realm)
+            realms.iter().find(|realm| realm.settings.name == identity.profile.realm())
         }
         _ => None,
     };
@@ -186,6 +186,20 @@ impl Realm {
             config::Directory::Ldap(ldap) => ldap.groups.is_some(),
             _ => true,
         }
+    }
+}
+
+/// What each name of the metadata stands for.
+pub(super) fn metadata(wanted: &[config::Metadata], profile: &Profile) {
+    if !trace::is_wanted() {
+        return;
+    }
+    for config::Metadata { name, .. } in wanted {
+        let told = profile.metadata().find(|(known, _)| known == name);
+        trace::step("metadata", || match told {
+            Some((_, value)) => format!("{name} = {value}"),
+            None => format!("{name} has no value"),
+        });
     }
 }
 

@@ -1,22 +1,19 @@
 //! What is told of a user: names and values that are safe in a header.
 
-use super::person::Person;
-use crate::config::{Metadata, MetadataValue};
-use crate::telemetry::trace;
+use usher_protocol::Profile;
 
-/// Names and values in the configured order; a name without a value is left out.
-pub(super) fn shape(wanted: &[Metadata], user: &str, person: &Person) -> Vec<(String, String)> {
-    let told = |item: &Metadata| {
-        let value = value(item, user, person);
-        trace::step("metadata", || match &value {
-            Some(value) => format!("{} = {value}", item.name),
-            None => format!("{} has no value", item.name),
-        });
-        Some((item.name.clone(), value?))
-    };
-    let mut all = Vec::with_capacity(wanted.len());
-    all.extend(wanted.iter().filter_map(told));
-    all
+use super::person::Person;
+use super::username::in_case;
+use crate::config::{Metadata, MetadataValue, Realm};
+
+/// What a realm tells of a user, the metadata in the configured order; a name without a value is
+/// left out.
+pub(super) fn profile(realm: &Realm, person: &Person) -> Profile {
+    let user = harmless(in_case(person.username(), realm.usernames.case));
+    let named = realm.metadata.iter().map(|item| (&item.name, value(item, &user, person)));
+    let metadata: Vec<_> = named.filter_map(|(name, value)| Some((name, value?))).collect();
+    let groups: Vec<_> = person.groups().map(|group| harmless(group.to_owned())).collect();
+    Profile::new(&user, &realm.name, &metadata, &groups)
 }
 
 fn value(item: &Metadata, user: &str, person: &Person) -> Option<String> {
@@ -35,7 +32,7 @@ fn value(item: &Metadata, user: &str, person: &Person) -> Option<String> {
 }
 
 /// No control character leaves: one could end a header and begin another.
-pub(super) fn harmless(value: String) -> String {
+fn harmless(value: String) -> String {
     // Hardly any value has one. Beyond ASCII they begin with C2 in UTF-8.
     let suspect = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
     if value.bytes().fold(false, |found, byte| found | suspect(byte)) {
@@ -47,37 +44,33 @@ pub(super) fn harmless(value: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Person, shape};
-    use crate::config::{Metadata, MetadataValue};
+    use super::{Person, profile};
     use crate::directory::{Attributes, Entry};
+    use crate::realm::tests::settings;
 
     #[test]
     fn values_are_shaped_as_configured_and_cannot_break_a_header() {
-        let attribute =
-            |name: &str, lowercase| MetadataValue::Attribute { name: name.to_owned(), lowercase };
-        let wanted = [
-            ("USER", MetadataValue::Username),
-            ("MAIL", attribute("mail", true)),
-            ("NAME", attribute("cn", false)),
-            ("ABSENT", attribute("sn", false)),
-            ("GROUPS", MetadataValue::Groups { join: ",".to_owned() }),
-        ]
-        .map(|(name, value)| Metadata { name: name.to_owned(), value });
+        let metadata = "metadata = { USER = \"%username\", MAIL = { attribute = \"mail\", \
+                        transform = \"lowercase\" }, NAME = \"cn\", ABSENT = \"sn\", GROUPS = \
+                        { groups = true, join = \",\" } }";
         let mut attributes = Attributes::default();
         attributes.add("mail", ["Alice@Example.COM".to_owned(), "second@x".to_owned()]);
         attributes.add("cn", ["Al\r\nX-Admin: 1\u{85}\u{7f}ice".to_owned()]);
-        let groups = vec!["dev".to_owned(), "ops".to_owned()];
-        let entry = Entry { attributes, groups, ..Entry::default() };
-        let told = shape(&wanted, "alice", &Person::new(&entry, &[]));
-        let told: Vec<_> =
-            told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let groups = vec!["dev".to_owned(), "o\nps".to_owned()];
+        let username = "Ali\tce".to_owned();
+        let entry = Entry { username, attributes, groups, ..Entry::default() };
+        let realm = settings(metadata);
+        let told = profile(&realm, &Person::new(&entry, &[], &realm));
+        assert_eq!((told.user(), told.realm()), ("ali ce", "corp"));
+        assert!(told.groups().eq(["dev", "o ps"]), "{told:?}");
+        let metadata: Vec<_> = told.metadata().collect();
         assert_eq!(
-            told,
+            metadata,
             [
-                ("USER", "alice"),
+                ("USER", "ali ce"),
                 ("MAIL", "alice@example.com"),
                 ("NAME", "Al  X-Admin: 1  ice"),
-                ("GROUPS", "dev,ops"),
+                ("GROUPS", "dev,o ps"),
             ]
         );
     }

@@ -27,11 +27,10 @@ use crate::directory::{self, Directory, Unavailable, Verification};
 use crate::telemetry::{Host, Notes, Tally, trace};
 use enter::{Question, Seen};
 use flight::Flight;
-use metadata::harmless;
 use pace::Pace;
 use questions::{Try, not_tried};
 use shield::{Gate, Shield};
-use username::{Typed, in_case};
+use username::Typed;
 
 pub use person::Person;
 pub use realms::Realms;
@@ -267,12 +266,13 @@ impl Realm {
         if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), person) {
             return Err(No::Rule(rule.text.clone()));
         }
-        let user = harmless(in_case(person.username(), self.settings.usernames.case));
+        let profile = match &self.teller {
+            None => person.profile().clone(),
+            Some(_) => metadata::profile(&self.settings, person),
+        };
+        explain::metadata(&self.settings.metadata, &profile);
         Ok(Identity {
-            metadata: metadata::shape(&self.settings.metadata, &user, person),
-            user,
-            realm: self.settings.name.clone(),
-            groups: person.groups().map(|group| harmless(group.to_owned())).collect(),
+            profile,
             source: [Source::Stale, Source::Directory]
                 .into_iter()
                 .find(|source| sources.contains(source))

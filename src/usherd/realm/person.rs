@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use usher_protocol::Reason;
+use usher_protocol::{Profile, Reason};
 
+use super::metadata;
 use crate::cache::{self, allocated};
+use crate::config;
 use crate::directory::{Attributes, Entry};
 
 /// What the directory said of a user: all texts in one allocation, however many attributes there
@@ -22,6 +24,8 @@ pub struct Person {
     filters: u32,
     groups: u32,
     barred: Option<Reason>,
+    /// What the realm whose directory said it tells.
+    profile: Profile,
 }
 
 /// No entry is that long.
@@ -32,8 +36,9 @@ const END: usize = size_of::<u32>();
 const COUNTERS: usize = 2 * size_of::<usize>();
 
 impl Person {
-    /// Packs an entry; `extra` are the attributes that were asked for beside the realm's own.
-    pub fn new(entry: &Entry, extra: &[String]) -> Self {
+    /// Packs an entry of a realm's directory; `extra` are the attributes that were asked for beside
+    /// the realm's own.
+    pub fn new(entry: &Entry, extra: &[String], realm: &config::Realm) -> Self {
         let mut texts: Vec<(&str, u32)> = vec![(&entry.id, 0), (&entry.username, 0)];
         let lists = extra.iter().chain(&entry.filters).chain(&entry.groups);
         texts.extend(lists.map(|text| (text.as_str(), 0)));
@@ -51,14 +56,16 @@ impl Person {
         }
         texts.iter().for_each(|(text, _)| packed.extend_from_slice(text.as_bytes()));
         let count = |count: usize| u32::try_from(count).unwrap_or_default();
-        Self {
+        let packed = Self {
             packed: packed.into(),
             texts: count(texts.len()),
             extra: count(extra.len()),
             filters: count(entry.filters.len()),
             groups: count(entry.groups.len()),
             barred: entry.barred,
-        }
+            profile: Profile::default(),
+        };
+        Self { profile: metadata::profile(realm, &packed), ..packed }
     }
 
     /// The entry as the directory told it.
@@ -80,6 +87,11 @@ impl Person {
             filters: self.filters().map(str::to_owned).collect(),
             barred: self.barred,
         }
+    }
+
+    /// What the realm whose directory knows the user tells.
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// Why the account may not be used, where the entry itself says so.
@@ -154,7 +166,7 @@ fn text(packed: &[u8]) -> &str {
 
 impl cache::Identity for Person {
     fn heap_bytes(&self) -> usize {
-        allocated(COUNTERS + self.packed.len())
+        allocated(COUNTERS + self.packed.len()) + allocated(COUNTERS + self.profile.packed_bytes())
     }
 
     fn is_same_as(&self, other: &Self) -> bool {
@@ -168,6 +180,7 @@ mod tests {
 
     use super::Person;
     use crate::directory::{Attributes, Entry};
+    use crate::realm::tests::settings;
 
     #[test]
     fn what_was_packed_is_told_as_it_was() {
@@ -187,9 +200,10 @@ mod tests {
                 filters: texts(&["(a=b)"]),
                 barred: Some(Reason::AccountDisabled),
             };
-            let person = Person::new(&entry, &extra);
+            let person = Person::new(&entry, &extra, &settings(""));
             assert_eq!(person.entry(), entry);
             assert_eq!((person.id(), person.username()), ("uid=alice", "Alice"));
+            assert_eq!((person.profile().realm(), person.profile().user()), ("corp", "alice"));
             assert!(person.filters().eq(["(a=b)"]));
             assert!(person.groups().eq(groups) && person.values("MAIL").eq(mail));
             assert!(person.values("sn").eq(["Müller"]) && person.values("cn").eq([""; 0]));

@@ -162,7 +162,7 @@ impl Realm {
                 Ok(None)
             }
             Found::One(entry) => {
-                let person = Person::new(&entry, extra);
+                let person = Person::new(&entry, extra, &self.settings);
                 self.cache.learn_identity(name, &person, asked, now);
                 Ok(Some((person, now)))
             }

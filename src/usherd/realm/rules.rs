@@ -57,6 +57,7 @@ mod tests {
     use super::{Person, broken};
     use crate::config::Rule;
     use crate::directory::{Attributes, Entry};
+    use crate::realm::tests::settings;
 
     #[test]
     fn a_rule_holds_by_whole_values_in_any_case() {
@@ -65,7 +66,7 @@ mod tests {
         let groups = vec!["dev".to_owned()];
         let filters = vec!["(a=b)".to_owned()];
         let entry = Entry { attributes, groups, filters, ..Entry::default() };
-        let person = Person::new(&entry, &[]);
+        let person = Person::new(&entry, &[], &settings(""));
         for (text, holds) in [
             ("group=dev", true),
             ("group=ops|Dev", true),

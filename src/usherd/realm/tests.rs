@@ -37,11 +37,17 @@ impl Directory for Broken {
     }
 }
 
+/// A realm `corp` with these lines.
+pub(super) fn settings(lines: &str) -> Arc<config::Realm> {
+    let text = format!(
+        "[realm.corp]\ntype = \"ldap\"\nhost = \"ldap.example.com\"\nbase_dn = \"dc=x\"\n{lines}\n"
+    );
+    let loaded = config::parse(&text, Path::new("usher.toml")).expect("a configuration");
+    Arc::clone(&loaded.settings.realms["corp"])
+}
+
 fn realm(directory: Broken) -> Arc<Realm> {
-    let text = "[realm.corp]\ntype = \"ldap\"\nhost = \"ldap.example.com\"\nbase_dn = \"dc=x\"\n\
-                shield.failures = 2\n";
-    let loaded = config::parse(text, Path::new("usher.toml")).expect("a configuration");
-    let realm = Realm::open(&loaded.settings.realms["corp"], None, None).expect("a realm");
+    let realm = Realm::open(&settings("shield.failures = 2"), None, None).expect("a realm");
     realm.limit(Duration::from_secs(5));
     Arc::new(Realm { directory: Arc::new(directory), ..realm })
 }
@@ -67,7 +73,7 @@ async fn what_passwords_left_behind_is_gone_whoever_holds_the_realm() {
     let realm = realm(Broken);
     let holder = Arc::clone(&realm);
     let (entry, now) = (Entry { id: "alice".to_owned(), ..Entry::default() }, Instant::now());
-    let person = Person::new(&entry, &[]);
+    let person = Person::new(&entry, &[], &realm.settings);
     realm.cache.learn_identity("alice", &person, realm.cache.asking(), now);
     assert!(
         !holder.digester.is_wiped() && matches!(holder.cache.look("alice", now), Who::Fresh { .. })

@@ -60,7 +60,7 @@ impl<'a> Event<'a> {
     pub(super) fn new(decision: &Decision<'a>, names: &Names, one_of: u64) -> Self {
         let Decision { method, query, verdict, notes, uid, request, took } = *decision;
         let (who, no) = (verdict.identity(), verdict.refusal());
-        let realm = who.map(|who| who.realm.as_str()).or(notes.realm);
+        let realm = who.map(|who| who.profile.realm()).or(notes.realm);
         let known = who.is_some() || notes.known;
         Self {
             method,
@@ -73,7 +73,7 @@ impl<'a> Event<'a> {
             }),
             realm: realm.or(query.realm.as_deref()).map(harmless),
             user: names.told(&query.user, known),
-            is: who.map(|who| harmless(&who.user)),
+            is: who.map(|who| harmless(who.profile.user())),
             client: query.client,
             peer_uid: uid,
             request,
