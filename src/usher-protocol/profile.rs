@@ -12,14 +12,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Profile {
     /// Where each text ends, then the texts: the user, the realm, the names and the values of the
-    /// metadata in turn, the groups.
-    packed: Arc<[u8]>,
+    /// metadata in turn, the groups. The ends are written in ASCII, so that all of it is text and
+    /// no part need be checked again.
+    packed: Arc<str>,
     texts: usize,
     pairs: usize,
 }
 
-/// Bytes that say where a text ends.
-const END: usize = size_of::<u32>();
+/// Characters that say where a text ends, of seven bits each.
+const END: usize = 4;
 
 impl Profile {
     /// The canonical name, the realm that answers, names (such as `X_REMOTE_EMAIL`) with their
@@ -34,37 +35,38 @@ impl Profile {
         let groups = groups.iter().map(AsRef::as_ref);
         let texts: Vec<&str> = [user, realm].into_iter().chain(pairs).chain(groups).collect();
         let bytes = texts.iter().map(|text| END + text.len()).sum();
-        let mut packed = Vec::with_capacity(bytes);
+        let mut packed = String::with_capacity(bytes);
         let mut end = 0;
         for text in &texts {
             end += text.len();
-            packed.extend_from_slice(&u32::try_from(end).unwrap_or(u32::MAX).to_ne_bytes());
+            let digit = |place: usize| char::from((end >> (7 * place) & 0x7f) as u8);
+            packed.extend((0..END).map(digit));
         }
-        texts.iter().for_each(|text| packed.extend_from_slice(text.as_bytes()));
+        packed.extend(texts.iter().copied());
         Self { packed: packed.into(), texts: texts.len(), pairs: metadata.len() }
     }
 
     /// The canonical name, in the directory's spelling.
     pub fn user(&self) -> &str {
-        self.texts().next().unwrap_or_default()
+        self.texts(0, 1).next().unwrap_or_default()
     }
 
     /// The realm that answered.
     pub fn realm(&self) -> &str {
-        self.texts().nth(1).unwrap_or_default()
+        self.texts(1, 2).next().unwrap_or_default()
     }
 
     /// Names (such as `X_REMOTE_EMAIL`) and values, in the configured order; never a control
     /// character in them. What the directory does not know is left out.
     pub fn metadata(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        let mut texts = self.texts().skip(2);
+        let mut texts = self.texts(2, 2 + 2 * self.pairs);
         (0..self.pairs)
             .map(move |_| (texts.next().unwrap_or_default(), texts.next().unwrap_or_default()))
     }
 
     /// The names of the user's groups.
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.texts().skip(2 + 2 * self.pairs)
+        self.texts(2 + 2 * self.pairs, self.texts)
     }
 
     /// The bytes that it takes beside itself.
@@ -72,14 +74,18 @@ impl Profile {
         self.packed.len()
     }
 
-    fn texts(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+    /// The texts from this one on, before that one.
+    fn texts(&self, from: usize, to: usize) -> impl ExactSizeIterator<Item = &str> + Clone {
         let (ends, texts) = self.packed.split_at_checked(self.texts * END).unwrap_or_default();
-        let mut begin = 0;
-        ends.as_chunks().0.iter().map(move |end| {
-            let text = begin..u32::from_ne_bytes(*end) as usize;
+        let (ends, _) = ends.as_bytes().as_chunks();
+        let end = |digits: &[u8; END]| {
+            digits.iter().rev().fold(0, |end, digit| end << 7 | usize::from(*digit))
+        };
+        let mut begin = from.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, end);
+        ends.get(from..to).unwrap_or_default().iter().map(move |digits| {
+            let text = begin..end(digits);
             begin = text.end;
-            // What was packed as a text is one.
-            std::str::from_utf8(texts.get(text).unwrap_or_default()).unwrap_or_default()
+            texts.get(text).unwrap_or_default()
         })
     }
 }
