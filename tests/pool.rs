@@ -1,5 +1,6 @@
 //! The connections to a directory: how many there are, who waits for them, and who is asked twice.
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use usher_protocol::{Reason, Verdict};
@@ -8,7 +9,7 @@ use crate::support::daemon::Daemon;
 use crate::support::hostile::Hostile;
 use crate::support::slapd::{Slapd, realm};
 use crate::support::until_true;
-use crate::support::wire::{authenticate, verdict};
+use crate::support::wire::{Wire, authenticate, verdict};
 
 const NO_CACHE: &str = "[realm.corp.cache]\nttl = \"0s\"\nnegative_ttl = \"0s\"\nstale = \"0s\"\n";
 /// Requests have all the time that a test has.
@@ -26,12 +27,40 @@ fn hostile_realm(hosts: &[&Hostile]) -> String {
     )
 }
 
+/// The connections on which it was asked this.
+fn connections(slapd: &Slapd, what: &str) -> BTreeSet<String> {
+    let log = slapd.log();
+    let lines = log.lines().filter(|line| line.contains(what));
+    let connections = lines.filter_map(|line| line.split_once("conn=")?.1.split(' ').next());
+    connections.map(str::to_owned).collect()
+}
+
 #[test]
 fn a_refused_password_is_an_answer_and_no_other_host_is_asked() {
     let (first, second) = (Slapd::start(), Slapd::start());
     let daemon = Daemon::start(&realm(&format!("{}, {}", first.host(), second.host())));
     daemon.authenticate("alice", "wrong").is(1, "denied", "bad_credentials");
     assert_eq!((first.binds_of(ALICE), second.binds_of(ALICE)), (1, 0));
+}
+
+/// A connection that is given back while others wait for their turn is there for them.
+#[test]
+fn however_many_wait_no_more_connections_are_opened_than_there_may_be() {
+    let slapd = Slapd::start();
+    let pool = "pool = { bind_lanes = 3, hedge_after = \"60s\" }\n";
+    let daemon = Daemon::start(&format!("{}{pool}{NO_CACHE}{PATIENT}", slapd.realm()));
+    let mut wire = Wire::connect(&daemon.socket());
+    let most = 250;
+    for number in 0..most {
+        let user = format!("user{number:03}");
+        wire.send(number, authenticate(&user, &format!("{user}-secret")));
+    }
+    for _ in 0..most {
+        let answer = wire.answer();
+        let verdict = verdict(answer.reply);
+        assert!(matches!(verdict, Verdict::Granted(_)), "{}: {verdict:?}", answer.id);
+    }
+    assert_eq!(connections(&slapd, " BIND dn=\"uid=user").len(), 3);
 }
 
 #[test]
@@ -109,11 +138,7 @@ fn many_searches_share_one_connection() {
             scope.spawn(move || daemon.lookup(&format!("user{number:03}")).is_found());
         }
     });
-    let log = slapd.log();
-    let searches = log.lines().filter(|line| line.contains(" SRCH base=\"ou=people"));
-    let connections = searches.filter_map(|line| line.split_once("conn=")?.1.split(' ').next());
-    let connections: std::collections::BTreeSet<_> = connections.collect();
-    assert_eq!(connections.len(), 1, "{log}");
+    assert_eq!(connections(&slapd, " SRCH base=\"ou=people").len(), 1);
 }
 
 #[test]

@@ -32,8 +32,11 @@ use support::ldif::{PEOPLE, READER, READER_PASSWORD};
 use support::slapd::{More, Slapd};
 use support::wire::{authenticate, lookup};
 
-/// Connections to slapd for each kind of operation, and operations at once: as many on both sides.
+/// Connections to slapd for each kind of operation: as many on both sides.
 const LANES: usize = 16;
+/// Who asks the daemon at once: as many as a busy web server has workers, so that there is always
+/// somebody in front of each connection. The bare client has its next operation at hand.
+const CLIENTS: usize = 64;
 const USERS: usize = 3_000;
 const ROUNDS: usize = 7;
 
@@ -145,7 +148,7 @@ fn turn(next: &AtomicUsize) -> Option<String> {
 
 /// Through the daemon.
 async fn through(daemon: &Daemon, call: impl Fn(String) -> Call) -> f64 {
-    rate(LANES, async |next| {
+    rate(CLIENTS, async |next| {
         let mut stream = UnixStream::connect(daemon.socket()).await.expect("the daemon");
         while let Some(user) = turn(next) {
             let request = Request { id: 1, timeout_ms: None, call: call(user) };

@@ -194,19 +194,16 @@ impl BindLanes {
         idle.pop()
     }
 
-    /// From whoever has had a turn, which ends with this.
+    /// From whoever has had a turn, which ends with this. There is room for it: nobody opens one
+    /// while there is an idle one, and of those who have a turn some may not have taken theirs yet.
     pub(super) fn give_back(&self, lane: Lane) {
-        self.put(lane, self.in_use().saturating_sub(1));
+        self.idle().push(lane);
     }
 
     /// One more, if there is room for it: while idle ones were probed, others may have been opened.
     pub(super) fn add(&self, lane: Lane) {
-        self.put(lane, self.in_use());
-    }
-
-    fn put(&self, lane: Lane, in_use: usize) {
         let mut idle = self.idle();
-        if idle.len() + in_use < self.most {
+        if idle.len() + self.in_use() < self.most {
             idle.push(lane);
         }
     }
