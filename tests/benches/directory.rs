@@ -27,7 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use usher_protocol::{Answer, Call, Reply, Request, Verdict, frame};
 
-use support::daemon::Daemon;
+use support::daemon::{Daemon, folder};
 use support::ldif::{PEOPLE, READER, READER_PASSWORD};
 use support::slapd::{More, Slapd};
 use support::wire::{authenticate, lookup};
@@ -72,7 +72,12 @@ fn measure(how: &str, slapds: &[usize], others: &[usize]) {
     run_on(others);
     let pool = format!("pool = {{ search_lanes = {LANES}, bind_lanes = {LANES} }}\n");
     let none = "shield = { failures = 0, per_client = 0 }\ncache = { refresh_ahead = 0 }\n";
-    let daemon = Daemon::start(&format!("{}{pool}{none}", slapd.realm()));
+    let files = folder(&format!("{}{pool}{none}", slapd.realm()));
+    // It logs as little as slapd does.
+    let daemon = Daemon::start_in(files, |mut command| {
+        command.env("RUST_LOG", "warn");
+        command
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         println!("  {how}");

@@ -5,12 +5,11 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use usher_protocol::Questions;
 
-use crate::telemetry::Count;
-
-use crate::telemetry::trace;
+use crate::telemetry::{Count, trace};
 
 type UnderWay<K, V> = Mutex<HashMap<K, watch::Receiver<Option<V>>>>;
 
@@ -60,13 +59,12 @@ where
                 let (tell, answer) = watch::channel(None);
                 free.insert(answer.clone());
                 let landing = Landing { key, under_way: Arc::clone(&self.under_way) };
-                let work = work();
-                tokio::spawn(trace::carried(async move {
-                    let value = work.await;
+                // Not in an async block, which would hold the work twice.
+                tokio::spawn(trace::carried(work().map(move |value| {
                     // Out of the map before it is told: who comes now asks anew.
                     drop(landing);
                     tell.send_replace(Some(value));
-                }));
+                })));
                 answer
             }
         }

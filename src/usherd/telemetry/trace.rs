@@ -10,7 +10,7 @@ use usher_protocol::{MAX_STEPS, Step};
 const LONGEST: usize = 500;
 
 tokio::task_local! {
-    static TRACE: Trace;
+    static TRACE: Option<Trace>;
 }
 
 /// The steps of one request.
@@ -27,8 +27,8 @@ impl Trace {
     }
 
     /// Does the work, and keeps what is told meanwhile.
-    pub async fn follow<T>(&self, work: impl Future<Output = T>) -> T {
-        TRACE.scope(self.clone(), work).await
+    pub fn follow<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        TRACE.scope(Some(self.clone()), work)
     }
 
     /// What has been told.
@@ -53,23 +53,17 @@ impl Trace {
 
 /// Whether somebody wants this request explained.
 pub fn is_wanted() -> bool {
-    TRACE.try_with(|_| ()).is_ok()
+    TRACE.try_with(Option::is_some).unwrap_or_default()
 }
 
 /// Tells a step.
 pub fn step(stage: &'static str, text: impl FnOnce() -> String) {
-    let _ = TRACE.try_with(|trace| trace.add(stage, text()));
+    let _ = TRACE.try_with(|trace| trace.as_ref().map(|trace| trace.add(stage, text())));
 }
 
 /// The work as a task of its own can do it: what it tells belongs to the request that began it.
 pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    let trace = TRACE.try_with(Clone::clone).ok();
-    async move {
-        match trace {
-            Some(trace) => trace.follow(work).await,
-            None => work.await,
-        }
-    }
+    TRACE.scope(TRACE.try_with(Clone::clone).unwrap_or_default(), work)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One host: its lanes, its health, and what is asked of it.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Host {
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let begun = Instant::now();
-        let (slot, _turn) = self.unless_down(self.searches.turn(deadline)).await?;
+        let (slot, _turn) = self.unless_down(pin!(self.searches.turn(deadline))).await?;
         let mut tries = pin!(async {
             let mut tries = 1;
             loop {
@@ -113,9 +113,9 @@ impl Host {
         search: &Search,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let open = self.open_search_lane(deadline, self.pool.operation_timeout);
+        let open = || self.open_search_lane(deadline, self.pool.operation_timeout);
         // Who waits for another to open it does so for nothing where the host is down.
-        let lane = self.unless_down(slot.lane(open, deadline)).await?;
+        let lane = self.unless_down(pin!(slot.lane(open, deadline))).await?;
         let result = lane.answer(search, self.limit(deadline)).await;
         match result {
             // Whoever else waits on a silent connection waits in vain.
@@ -139,7 +139,7 @@ impl Host {
         deadline: Instant,
     ) -> Result<(Verification, Held), Failure> {
         let begun = Instant::now();
-        let turn = self.unless_down(self.binds.turn(deadline)).await?;
+        let turn = self.unless_down(pin!(self.binds.turn(deadline))).await?;
         let lane = self.binds.take();
         let result = match self.bind_once(lane, dn, password, deadline).await {
             Err(Failure::Lost(_)) => {
@@ -179,7 +179,8 @@ impl Host {
         let bind = async {
             let mut lane = match lane {
                 Some(lane) => lane,
-                None => self.open_bind_lane(self.connect_limit(deadline)).await?,
+                // In a box, as in `Slot::lane`.
+                None => Box::pin(self.open_bind_lane(self.connect_limit(deadline))).await?,
             };
             let result = lane.connection().bind(dn, password, self.limit(deadline)).await?;
             lane.used(Instant::now());
@@ -222,7 +223,7 @@ impl Host {
     /// What comes of it, unless the host is down or goes down meanwhile.
     pub(super) async fn unless_down<T>(
         &self,
-        work: impl Future<Output = Result<T, Failure>>,
+        work: Pin<&mut impl Future<Output = Result<T, Failure>>>,
     ) -> Result<T, Failure> {
         let result = tokio::select! {
             biased;

@@ -134,7 +134,7 @@ async fn open_lanes(host: &Host) -> Result<(), Failure> {
     let limit = host.pool.operation_timeout;
     for slot in host.searches.slots() {
         let deadline = Instant::now() + host.pool.connect_timeout + limit;
-        slot.lane(open_search_lane(host, limit), deadline).await?;
+        slot.lane(|| open_search_lane(host, limit), deadline).await?;
     }
     if host.binds.open() == 0 {
         host.binds.add(host.open_bind_lane(host.pool.connect_timeout).await?);

@@ -129,9 +129,9 @@ impl SearchLanes {
 
 impl Slot {
     /// The lane, opened if need be.
-    pub(super) async fn lane(
+    pub(super) async fn lane<F: Future<Output = Result<Lane, Failure>>>(
         &self,
-        open: impl Future<Output = Result<Lane, Failure>>,
+        open: impl FnOnce() -> F,
         deadline: Instant,
     ) -> Result<Arc<Lane>, Failure> {
         let Ok(mut slot) = timeout_at(deadline, self.lane.lock()).await else {
@@ -141,7 +141,8 @@ impl Slot {
         if let Some(lane) = slot.as_ref().filter(|lane| !lane.is_closed()) {
             return Ok(Arc::clone(lane));
         }
-        let lane = Arc::new(open.await?);
+        // In a box: a search should not carry the weight of what it hardly ever does.
+        let lane = Arc::new(Box::pin(open()).await?);
         *slot = Some(Arc::clone(&lane));
         Ok(lane)
     }

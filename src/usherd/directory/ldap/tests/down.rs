@@ -1,5 +1,7 @@
 //! Who waits for something of a host that goes down meanwhile.
 
+use std::pin::pin;
+
 use crate::directory::ldap::Failure;
 use crate::directory::ldap::dns::Place;
 use crate::directory::ldap::host::Host;
@@ -18,9 +20,8 @@ fn hangs() -> Failure {
 #[tokio::test]
 async fn who_waits_is_told_at_once() {
     let host = host();
-    let told = tokio::join!(host.unless_down(std::future::pending::<Result<(), _>>()), async {
-        host.health.failed(&hangs());
-    });
+    let never = pin!(std::future::pending::<Result<(), _>>());
+    let told = tokio::join!(host.unless_down(never), async { host.health.failed(&hangs()) });
     assert!(matches!(told.0, Err(Failure::Down(_))), "{told:?}");
 }
 
@@ -32,11 +33,11 @@ async fn what_is_got_when_the_host_has_gone_down_is_not_taken() {
         host.health.failed(&hangs());
         Ok(())
     };
-    let told = host.unless_down(work).await;
+    let told = host.unless_down(pin!(work)).await;
     assert!(matches!(told, Err(Failure::Down(_))), "{told:?}");
 }
 
 #[tokio::test]
 async fn nothing_is_in_the_way_while_the_host_is_well() {
-    assert_eq!(host().unless_down(async { Ok(1) }).await, Ok(1));
+    assert_eq!(host().unless_down(pin!(async { Ok(1) })).await, Ok(1));
 }
