@@ -67,7 +67,7 @@ test:
 	$(CARGO) test --workspace
 
 bench:
-	$(CARGO) bench -p usherd --bench usherd
+	$(CARGO) bench -p usherd
 	$(CARGO) bench -p usher-tests --bench directory
 	$(CARGO) bench -p usher-tests --bench refusal
 	tests/prerequisites bench

@@ -14,7 +14,7 @@
 )]
 
 mod answer;
-mod memory;
+mod clock;
 mod refusal;
 mod socket;
 
@@ -30,11 +30,9 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("echo"), Some(path)) => socket::echo(path.as_ref()),
-        (Some("memory"), Some(entries)) => memory::measure_with(entries.parse().expect("a number")),
         (chosen, _) => {
             for (name, measure) in [
                 ("answer", answer::measure as fn()),
-                ("memory", memory::measure),
                 ("refusal", refusal::measure),
                 ("socket", socket::measure),
             ] {
@@ -49,17 +47,11 @@ fn main() {
 /// Nanoseconds and allocations of each of so many runs.
 fn cost(runs: usize, mut run: impl FnMut(usize)) -> (f64, f64) {
     (0..runs / 10).for_each(&mut run);
-    let (allocated, begin) = (ALLOCATOR.stats().allocations, on_cpu());
+    let (allocated, begin) = (ALLOCATOR.stats().allocations, clock::on_cpu());
     (0..runs).for_each(&mut run);
-    let nanoseconds = on_cpu() - begin;
+    let nanoseconds = clock::on_cpu() - begin;
     let allocations = (ALLOCATOR.stats().allocations - allocated) as f64;
     (nanoseconds / runs as f64, allocations / runs as f64)
-}
-
-/// Nanoseconds that this thread has had of a processor: what else runs does not count.
-fn on_cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("schedstat");
-    stat.split_whitespace().next().and_then(|time| time.parse().ok()).expect("a time")
 }
 
 /// A configuration with one user: alice, with the password alice-secret.

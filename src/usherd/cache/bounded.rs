@@ -37,9 +37,11 @@ struct Item<V> {
     moved: u64,
 }
 
-/// What the allocator takes to give so many bytes: a header of eight, in steps of 16.
+/// What mimalloc takes to give so many bytes: it has four sizes between each power of two and the
+/// next, none closer together than 16.
 pub fn allocated(bytes: usize) -> usize {
-    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
+    let power = bytes.saturating_sub(1).checked_ilog2().map_or(0, |power| 1 << power);
+    bytes.next_multiple_of((power / 4).max(16))
 }
 
 impl<V> Bounded<V> {
