@@ -35,10 +35,10 @@ pub trait Directory: Send + Sync {
         deadline: Instant,
     ) -> Saying<'a, Found>;
 
-    /// Tries the password of an entry. It has at least one byte and no NUL.
+    /// Tries the password of the entry with this id. It has at least one byte and no NUL.
     fn verify<'a>(
         &'a self,
-        entry: &'a Entry,
+        id: &'a str,
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification>;
@@ -56,7 +56,7 @@ pub trait Directory: Send + Sync {
         Box::pin(async move {
             let found = self.find(user, wanted, deadline).await?;
             let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
-            let verification = self.verify(entry, password, deadline).await?;
+            let verification = self.verify(&entry.id, password, deadline).await?;
             Ok((verification, found))
         })
     }

@@ -8,7 +8,7 @@ use usher_protocol::{Profile, Reason};
 use super::metadata;
 use crate::cache::{self, allocated};
 use crate::config;
-use crate::directory::{Attributes, Entry};
+use crate::directory::Entry;
 
 /// What the directory said of a user: all texts in one allocation, however many attributes there
 /// are. In this order: the id, the user name, the names of the attributes and the filters that
@@ -66,27 +66,6 @@ impl Person {
             profile: Profile::default(),
         };
         Self { profile: metadata::profile(realm, &packed), ..packed }
-    }
-
-    /// The entry as the directory told it.
-    pub(super) fn entry(&self) -> Entry {
-        let mut attributes = Attributes::default();
-        let mut rest = self.attributes().peekable();
-        while let Some((_, name)) = rest.next() {
-            let mut values = Vec::new();
-            while let Some((_, value)) = rest.next_if(|(is_name, _)| !is_name) {
-                values.push(text(value).to_owned());
-            }
-            attributes.add(text(name), values);
-        }
-        Entry {
-            id: self.id().to_owned(),
-            username: self.username().to_owned(),
-            attributes,
-            groups: self.groups().map(str::to_owned).collect(),
-            filters: self.filters().map(str::to_owned).collect(),
-            barred: self.barred,
-        }
     }
 
     /// What the realm whose directory knows the user tells.
@@ -201,8 +180,8 @@ mod tests {
                 barred: Some(Reason::AccountDisabled),
             };
             let person = Person::new(&entry, &extra, &settings(""));
-            assert_eq!(person.entry(), entry);
             assert_eq!((person.id(), person.username()), ("uid=alice", "Alice"));
+            assert_eq!(person.barred(), Some(Reason::AccountDisabled));
             assert_eq!((person.profile().realm(), person.profile().user()), ("corp", "alice"));
             assert!(person.filters().eq(["(a=b)"]));
             assert!(person.groups().eq(groups) && person.values("MAIL").eq(mail));

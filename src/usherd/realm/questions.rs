@@ -271,8 +271,8 @@ impl Realm {
             self.pace.keep(bind.begun).await;
             return (Ok(Verification::Wrong), None);
         };
-        let (entry, begun) = (person.entry(), Instant::now());
-        let verify = self.directory.verify(&entry, &bind.password, begun + self.patience());
+        let begun = Instant::now();
+        let verify = self.directory.verify(person.id(), &bind.password, begun + self.patience());
         let (said, host) = listening(verify).await;
         let now = Instant::now();
         self.tally.verify.took(now - begun);

@@ -22,7 +22,7 @@ impl Directory for Broken {
         Box::pin(async { Ok(Found::One(Entry { id, username, ..Entry::default() })) })
     }
 
-    fn verify<'a>(&'a self, _: &'a Entry, _: &'a Password, _: Instant) -> Saying<'a, Verification> {
+    fn verify<'a>(&'a self, _: &'a str, _: &'a Password, _: Instant) -> Saying<'a, Verification> {
         Box::pin(async { panic!("on purpose") })
     }
 

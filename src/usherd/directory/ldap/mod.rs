@@ -34,7 +34,7 @@ use self::connection::Search;
 use self::eyes::Eyes;
 use self::held::Held;
 use self::pool::Pool;
-use super::{Directory, Entry, Found, Lacking, Saying, Unavailable, Verification, Wanted};
+use super::{Directory, Found, Lacking, Saying, Unavailable, Verification, Wanted};
 use crate::config;
 use crate::telemetry::trace;
 
@@ -191,11 +191,11 @@ impl Directory for Ldap {
 
     fn verify<'a>(
         &'a self,
-        entry: &'a Entry,
+        id: &'a str,
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
-        Box::pin(async move { Ok(self.bind(&entry.id, password, deadline).await?.0) })
+        Box::pin(async move { Ok(self.bind(id, password, deadline).await?.0) })
     }
 
     fn enter<'a>(

@@ -132,12 +132,12 @@ impl Directory for Local {
 
     fn verify<'a>(
         &'a self,
-        entry: &'a super::Entry,
+        id: &'a str,
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
         Box::pin(async move {
-            let user = self.shared.users.load().by_name(&entry.id);
+            let user = self.shared.users.load().by_name(id);
             let Some(user) = user else {
                 return Ok(Verification::Wrong);
             };
@@ -145,7 +145,7 @@ impl Directory for Local {
             let said = self.check(Arc::clone(&user.hash), password.clone(), deadline).await;
             let said = said
                 .map(|right| if right { Verification::Right(None) } else { Verification::Wrong });
-            told::judged(self.shared.settings.file.display(), &entry.id, &said, begun);
+            told::judged(self.shared.settings.file.display(), id, &said, begun);
             said
         })
     }

@@ -100,11 +100,11 @@ impl Directory for Pam {
 
     fn verify<'a>(
         &'a self,
-        entry: &'a Entry,
+        id: &'a str,
         password: &'a Password,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
-        Box::pin(self.ask(&entry.id, password, deadline))
+        Box::pin(self.ask(id, password, deadline))
     }
 
     /// PAM may know users that the user database does not: the password comes first. Of such a
