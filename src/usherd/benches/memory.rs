@@ -20,17 +20,14 @@
 )]
 
 mod clock;
+mod sample;
 
-use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
 
 use mimalloc::MiMalloc;
 use tokio::time::Instant;
 use usher_protocol::Password;
 use usherd::cache::{Cache, Digester, Memory, Who};
-use usherd::config;
 use usherd::directory::{Attributes, Entry};
 use usherd::realm::Person;
 
@@ -64,77 +61,57 @@ fn run(entries: usize, huge_pages: &str) {
 }
 
 fn measure_with(entries: usize) {
-    let (digester, realm) = (Digester::new().expect("random"), realm());
+    let (digester, realm) = (Digester::new().expect("random"), sample::realm());
     let now = Instant::now();
-    let resident = resident();
-    let cache = Cache::new(&settings()).expect("random");
-    let mut payload = 0;
+    let resident = sample::resident();
+    let cache = sample::cache();
+    let mut texts = 0;
     for number in 0..entries {
-        payload += learn(&cache, &realm, &digester, number, now);
+        let entry = entry(number);
+        texts += payload(&entry);
+        sample::learn(&cache, &realm, &digester, &entry, now);
     }
     let each = |bytes: f64| bytes / entries as f64;
     let counted = each(cache.status().bytes as f64);
-    let grown = each((self::resident() - resident) as f64);
+    let grown = each((sample::resident() - resident) as f64);
     let anybody = hit(&cache, &digester, now, |part| (part * entries as f64) as usize);
     let users = hit(&cache, &digester, now, |part| (entries as f64).powf(part) as usize - 1);
     println!(
         "{entries:9} {counted:8.0} {grown:9.0} {:9.0} {anybody:10.0} ns \
          {users:11.0} ns",
-        counted - each(payload as f64),
+        counted - each(texts as f64),
     );
-}
-
-/// A realm of an LDAP directory that tells what is told by default.
-fn realm() -> Arc<config::Realm> {
-    let text = "[realm.corp]\ntype = \"ldap\"\nhost = \"ldap.example.com\"\nbase_dn = \"dc=x\"\n";
-    let loaded = config::parse(text, Path::new("usher.toml")).expect("valid");
-    Arc::clone(&loaded.settings.realms["corp"])
-}
-
-fn settings() -> config::Cache {
-    config::Cache {
-        ttl: Duration::from_secs(300),
-        negative_ttl: Duration::from_secs(30),
-        stale: Duration::from_secs(3600),
-        offline_authentication: Duration::ZERO,
-        max_bytes: 1 << 40,
-        refresh_ahead: 0.8,
-    }
 }
 
 fn name(number: usize) -> String {
     format!("user{number:07}")
 }
 
-/// Remembers a user and their password; the bytes that cannot be done without.
-fn learn(
-    cache: &Cache<Person>,
-    realm: &config::Realm,
-    digester: &Digester,
-    number: usize,
-    now: Instant,
-) -> usize {
+fn entry(number: usize) -> Entry {
     let name = name(number);
     let mut attributes = Attributes::default();
     attributes.add("mail", [format!("{name}@example.com")]);
     attributes.add("givenName", ["Alice".to_owned()]);
     attributes.add("sn", [format!("Archer-{number}")]);
-    let entry = Entry {
+    Entry {
         id: format!("uid={name},ou=people,dc=example,dc=com"),
-        username: name.clone(),
+        username: name,
         attributes,
         groups: vec!["dev".to_owned(), "staff".to_owned()],
         filters: Vec::new(),
         barred: None,
-    };
+    }
+}
+
+/// The bytes that cannot be done without: the texts, the name by which it is found, a digest.
+fn payload(entry: &Entry) -> usize {
     let texts = entry.attributes.iter().map(|(name, values)| name.len() + values[0].len());
-    let payload =
-        entry.id.len() + 2 * name.len() + 8 + texts.sum::<usize>() + size_of::<[u8; 32]>();
-    let person = Person::new(&entry, &[], realm);
-    let digest = digester.digest(&name, &Password::from("secret"));
-    cache.learn_identity(&name, &person, cache.asking(), now);
-    cache.learn_password(&name, &person, (digest, true), cache.asking(), now);
-    payload
+    let groups: usize = entry.groups.iter().map(String::len).sum();
+    entry.id.len()
+        + 2 * entry.username.len()
+        + groups
+        + texts.sum::<usize>()
+        + size_of::<[u8; 32]>()
 }
 
 /// Nanoseconds of a hit; which entry, says `choose` from a part of one.
@@ -158,12 +135,4 @@ fn hit(
     let begin = clock::on_cpu();
     (0..RUNS).for_each(run);
     (clock::on_cpu() - begin) / RUNS as f64
-}
-
-/// Bytes of this process in memory.
-fn resident() -> usize {
-    const PAGE: usize = 4096;
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("statm");
-    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("pages")
-        * PAGE
 }
