@@ -45,12 +45,12 @@ impl Pool {
         let search = Arc::new(search);
         let (mut hosts, mut tried) = self.usable(&search.base, deadline).await;
         let mut rivals = FuturesUnordered::new();
-        let (mut has_rival, mut hedged) = (true, None);
+        let (mut may_hedge, mut hedged) = (false, None);
         loop {
             if rivals.is_empty() {
                 let Some(host) = hosts.next() else { return Err(tried.unavailable()) };
                 rivals.push(ask(&host, &search, deadline));
-                has_rival = false;
+                may_hedge = true;
             }
             tokio::select! {
                 Some(searched) = rivals.next() => match searched {
@@ -68,8 +68,8 @@ impl Pool {
                         "the search was broken off: {error}; that is a fault of usherd"
                     )),
                 },
-                () = sleep(self.hedge_after), if !has_rival => {
-                    has_rival = true;
+                () = sleep(self.hedge_after), if may_hedge => {
+                    may_hedge = false;
                     if let Some(next) = hosts.next() {
                         next.hedges.one();
                         rivals.push(ask(&next, &search, deadline));
