@@ -68,7 +68,8 @@ impl Hostile {
 fn converse(mut stream: TcpStream, shared: &Shared) -> Option<()> {
     loop {
         let request = request(&mut stream)?;
-        let (id, op) = (*request.get(2)?, *request.get(3)?);
+        let (id, rest) = request.split_at_checked(2 + usize::from(*request.get(1)?))?;
+        let op = *rest.first()?;
         let says = |name: &str| request.windows(name.len()).any(|part| part == name.as_bytes());
         if op == 0x60 && says("uid=alice") {
             shared.binds.fetch_add(1, Ordering::AcqRel);
@@ -117,20 +118,19 @@ const RESULT: [u8; 7] = [0x0a, 1, 0, 4, 0, 4, 0];
 const REFUSED: [u8; 7] = [0x0a, 1, 49, 4, 0, 4, 0];
 
 /// An entry with an attribute of 100 MB.
-fn huge(stream: &mut TcpStream, id: u8) -> Option<()> {
+fn huge(stream: &mut TcpStream, id: &[u8]) -> Option<()> {
     const MEGABYTE: usize = 1 << 20;
-    stream
-        .write_all(&[0x30, 0x84, 0x06, 0x40, 0, 0, 2, 1, id, 0x64, 0x84, 0x06, 0x3f, 0xff, 0xf7])
-        .ok()?;
+    let head = [&[0x30, 0x84, 0x06, 0x40, 0, 0][..], id, &[0x64, 0x84, 0x06, 0x3f, 0xff, 0xf7]];
+    stream.write_all(&head.concat()).ok()?;
     (0..100).try_for_each(|_| stream.write_all(&[0; MEGABYTE]).ok())
 }
 
-fn reference(id: u8) -> Vec<u8> {
+fn reference(id: &[u8]) -> Vec<u8> {
     message(id, 0x73, &element(0x04, b"ldap://elsewhere/dc=example,dc=com"))
 }
 
 /// An entry whose `uid` has these values.
-fn entry(id: u8, values: &[u8]) -> Vec<u8> {
+fn entry(id: &[u8], values: &[u8]) -> Vec<u8> {
     let attribute = [element(0x04, b"uid"), element(0x31, values)].concat();
     let attributes = element(0x30, &element(0x30, &attribute));
     message(id, 0x64, &[element(0x04, b"uid=alice,dc=example,dc=com"), attributes].concat())
@@ -141,8 +141,8 @@ fn deep() -> Vec<u8> {
     (0..10_000).fold(Vec::new(), |content, _| element(0x30, &content))
 }
 
-fn message(id: u8, op: u8, content: &[u8]) -> Vec<u8> {
-    element(0x30, &[vec![2, 1, id], element(op, content)].concat())
+fn message(id: &[u8], op: u8, content: &[u8]) -> Vec<u8> {
+    element(0x30, &[id, &element(op, content)].concat())
 }
 
 /// An element of BER with its length in four bytes.

@@ -4,18 +4,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ldap3::exop::Exop;
-use ldap3::result::ExopResult;
 use ldap3::{
     DerefAliases, Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchEntry,
     SearchOptions, StdStream, parse_refs,
 };
 use tokio::task::JoinHandle;
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
-use super::guard::Guard;
+use super::guard::{Guard, Request};
 use super::host::describe;
 use super::{Failure, filter, policy, referral};
 use crate::config::{Account, Scope};
@@ -85,7 +82,8 @@ pub(super) struct Answer {
     pub(super) referral: Option<String>,
 }
 
-/// A connection: ldap3, the task that drives it, and the guard between it and the server.
+/// A connection: ldap3, the task that drives it, and the guard between it and the server. ldap3
+/// searches; binds and what goes with them are asked of the guard.
 pub(super) struct Connection {
     ldap: Ldap,
     driver: JoinHandle<()>,
@@ -134,8 +132,8 @@ impl Connection {
                 (dn.as_str(), self.bind(dn, password, limit).await?)
             }
             Account::External => {
-                let bind = timeout(limit, self.ldap.sasl_external_bind()).await;
-                ("of SASL EXTERNAL", self.bound(bind, limit)?)
+                let bind = self.ask("bind", Request::external_bind(), limit).await?;
+                ("of SASL EXTERNAL", bind)
             }
         };
         accepted(who, &result)
@@ -144,16 +142,11 @@ impl Connection {
     /// Has a domain controller check passwords and nothing else on this connection (MS-ADTS
     /// 5.1.1.3), unless it does not want to. It is nobody's connection then, whoever binds.
     pub(super) async fn bind_fast(&mut self, limit: Duration) -> Result<(), Failure> {
-        let wish = Exop { name: Some(FAST_BIND.to_owned()), val: None };
-        match timeout(limit, self.ldap.extended(wish)).await {
-            Ok(Ok(ExopResult(_, result))) if result.rc != 0 => {
-                tracing::debug!("a connection for binds is a usual one: {}", describe(&result));
-                Ok(())
-            }
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.lost("fast bind", &error)),
-            Err(_) => Err(silent("fast bind", limit)),
+        let result = self.ask("fast bind", Request::extended(FAST_BIND), limit).await?;
+        if result.rc != 0 {
+            tracing::debug!("a connection for binds is a usual one: {}", describe(&result));
         }
+        Ok(())
     }
 
     /// Whether the server has such connections, as its rootDSE says (RFC 4512 5.1).
@@ -174,20 +167,19 @@ impl Connection {
         password: &str,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        let bind = self.ldap.with_controls(policy::request()).simple_bind(dn, password);
-        let binding = timeout(limit, bind).await;
-        self.bound(binding, limit)
+        self.ask("bind", Request::simple_bind(dn, password, policy::CONTROL), limit).await
     }
 
-    fn bound(
-        &self,
-        bind: Result<Result<LdapResult, LdapError>, Elapsed>,
+    async fn ask(
+        &mut self,
+        operation: &str,
+        request: Request,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        match bind {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(self.lost("bind", &error)),
-            Err(_) => Err(silent("bind", limit)),
+        match timeout(limit, self.guard.ask(request)).await {
+            Ok(Some(result)) => Ok(result),
+            Ok(None) => Err(self.lost(operation, &LdapError::EndOfStream)),
+            Err(_) => Err(silent(operation, limit)),
         }
     }
 

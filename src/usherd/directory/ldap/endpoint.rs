@@ -13,14 +13,14 @@ use tokio_rustls::client::TlsStream;
 
 use super::Failure;
 use super::dns::{Dns, Place};
-use super::guard::{self, Guard};
+use super::guard::{self, Guard, Request};
 use super::host::describe;
 use crate::config::{self, Security};
 use crate::directory::net::{connect, lookup, plain};
 use crate::directory::tls::Tls;
 
-/// StartTLS (RFC 4511 4.14.1), an ExtendedRequest with the message id 1.
-const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+/// RFC 4511 4.14.1.
+const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 
 /// How long the DNS is waited for where it has told the addresses before: less than a connection
 /// may take.
@@ -174,10 +174,10 @@ fn failed(why: impl std::fmt::Display) -> Failure {
 async fn start_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<(), Failure> {
     let failed = |why: &str| Failure::Host(format!("StartTLS: {why}"));
     let broken = |error: io::Error| failed(&plain(&error));
-    stream.write_all(START_TLS).await.map_err(broken)?;
+    stream.write_all(&Request::extended(START_TLS).bytes).await.map_err(broken)?;
     let mut message = Vec::new();
     loop {
-        if let Some(answer) = guard::extended_result(&message, 1).map_err(|end| failed(&end.why))? {
+        if let Some(answer) = guard::extended_result(&message).map_err(|end| failed(&end.why))? {
             return match answer.rc {
                 0 => Ok(()),
                 _ => Err(failed(&format!(

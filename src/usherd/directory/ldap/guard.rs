@@ -10,20 +10,23 @@
 mod ber;
 mod dialogue;
 mod message;
+mod request;
 
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ldap3::LdapResult;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use zeroize::{Zeroize, Zeroizing};
 
 use self::ber::{Header, tag};
 use self::dialogue::{Dialogue, Verdict};
 use crate::directory::net::plain;
+
+pub(super) use self::request::Request;
 
 /// Longest message; the entry of a user with thousands of groups has a tenth of it.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -64,11 +67,14 @@ pub(super) struct Ending {
 }
 
 /// The task at the connection.
-#[derive(Debug)]
 pub(super) struct Guard {
     task: JoinHandle<()>,
+    questions: mpsc::Sender<Question>,
     ending: Arc<OnceLock<Ending>>,
 }
+
+/// What the daemon asks itself, and whom the answer is to be told.
+struct Question(Request, oneshot::Sender<LdapResult>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -84,8 +90,17 @@ impl Guard {
     {
         let (ours, theirs) = UnixStream::pair()?;
         let ending = Arc::new(OnceLock::new());
-        let task = tokio::spawn(run(server, ours, Arc::clone(&ending)));
-        Ok((Self { task, ending }, theirs.into_std()?))
+        let (questions, asked) = mpsc::channel(1);
+        let task = tokio::spawn(run(server, ours, asked, Arc::clone(&ending)));
+        Ok((Self { task, questions, ending }, theirs.into_std()?))
+    }
+
+    /// What the server answers to this; none where the connection ends first. There must be no
+    /// other question, and no search (RFC 4511 4.2.1).
+    pub(super) async fn ask(&mut self, request: Request) -> Option<LdapResult> {
+        let (tell, told) = oneshot::channel();
+        self.questions.send(Question(request, tell)).await.ok()?;
+        told.await.ok()
     }
 
     /// Why the connection ended, once it has.
@@ -101,8 +116,12 @@ impl Guard {
     }
 }
 
-async fn run<S>(server: S, client: UnixStream, reason: Arc<OnceLock<Ending>>)
-where
+async fn run<S>(
+    server: S,
+    client: UnixStream,
+    mut questions: mpsc::Receiver<Question>,
+    reason: Arc<OnceLock<Ending>>,
+) where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let (mut from_server, mut to_server) = tokio::io::split(server);
@@ -110,14 +129,14 @@ where
     let dialogue = Mutex::new(Dialogue::default());
     let ending = tokio::select! {
         ending = inward(&mut from_server, &mut to_client, &dialogue) => ending,
-        ending = outward(&mut from_client, &mut to_server, &dialogue) => ending,
+        ending = outward(&mut from_client, &mut questions, &mut to_server, &dialogue) => ending,
     };
     tracing::debug!("an LDAP connection ended: {}", ending.why);
     // The socket pair is closed after this: whoever notices that looks here.
     let _ = reason.set(ending);
 }
 
-/// From the server to ldap3: what passes.
+/// From the server to whom it is for: what passes.
 async fn inward(
     server: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
@@ -154,64 +173,77 @@ async fn inward(
     }
 }
 
-/// How many bytes of whole messages may pass, and why nothing after them may. What nobody waits
-/// for is taken out.
+/// How many bytes of whole messages may pass to ldap3, and why nothing after them may. What is not
+/// for ldap3 is taken out.
 fn check(buffer: &mut Vec<u8>, dialogue: &Mutex<Dialogue>) -> (usize, Option<Violation>) {
-    let mut dialogue = dialogue.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut dialogue = lock(dialogue);
     let mut passed = 0;
     loop {
         let rest = buffer.get(passed..).unwrap_or_default();
         let judge = |(content, length)| Ok((dialogue.heard(content)?, length));
         match frame(rest).and_then(|framed| framed.map(judge).transpose()) {
             Ok(Some((Verdict::Pass, length))) => passed += length,
-            Ok(Some((Verdict::Ignore, length))) => drop(buffer.drain(passed..passed + length)),
+            Ok(Some((Verdict::Aside, length))) => drop(buffer.drain(passed..passed + length)),
             Ok(None) => return (passed, None),
             Err(violation) => return (passed, Some(violation)),
         }
     }
 }
 
-/// From ldap3 to the server: everything, with a note of what was asked.
+/// To the server: what ldap3 and the daemon itself ask. It is noted before it is sent: no answer may
+/// come sooner.
 async fn outward(
     client: &mut (impl AsyncRead + Unpin),
+    questions: &mut mpsc::Receiver<Question>,
     server: &mut (impl AsyncWrite + Unpin),
     dialogue: &Mutex<Dialogue>,
 ) -> Ending {
-    // It holds passwords.
-    let mut buffer = Zeroizing::new(Vec::with_capacity(CHUNK));
+    let mut buffer = Vec::with_capacity(CHUNK);
     loop {
-        match client.read_buf(&mut *buffer).await {
-            Ok(0) | Err(_) => return Ending::because(GIVEN_UP),
-            Ok(_) => {}
-        }
-        let noted = match note(&buffer, dialogue) {
-            Ok(noted) => noted,
-            Err(violation) => return violation.into(),
+        let sent = tokio::select! {
+            read = client.read_buf(&mut buffer) => {
+                if matches!(read, Ok(0) | Err(_)) {
+                    return Ending::because(GIVEN_UP);
+                }
+                let noted = match note(&buffer, dialogue) {
+                    Ok(noted) => noted,
+                    Err(violation) => return violation.into(),
+                };
+                let sent = send(server, buffer.get(..noted).unwrap_or_default()).await;
+                buffer.drain(..noted);
+                buffer.reserve(CHUNK);
+                sent
+            }
+            Some(Question(request, tell)) = questions.recv() => {
+                lock(dialogue).ask(request.answer, tell);
+                send(server, &request.bytes).await
+            }
         };
-        let sent = async {
-            server.write_all(buffer.get(..noted).unwrap_or_default()).await?;
-            server.flush().await
-        };
-        if sent.await.is_err() {
+        if sent.is_err() {
             // The server has closed; what it said before that is yet to be read.
             return std::future::pending().await;
         }
-        buffer.get_mut(..noted).unwrap_or_default().zeroize();
-        buffer.drain(..noted);
-        buffer.reserve(CHUNK);
     }
 }
 
-/// How many bytes of whole requests there are. They are noted before they are sent: no answer may
-/// come sooner.
+async fn send(server: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    server.write_all(bytes).await?;
+    server.flush().await
+}
+
+/// Notes the whole requests of ldap3's that there are: how many bytes that is.
 fn note(buffer: &[u8], dialogue: &Mutex<Dialogue>) -> Result<usize, Violation> {
-    let mut dialogue = dialogue.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut dialogue = lock(dialogue);
     let mut noted = 0;
     while let Some((content, length)) = frame(buffer.get(noted..).unwrap_or_default())? {
         dialogue.asked(content)?;
         noted += length;
     }
     Ok(noted)
+}
+
+fn lock(dialogue: &Mutex<Dialogue>) -> MutexGuard<'_, Dialogue> {
+    dialogue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The content of the message at the front of these bytes, and its length in all; none where it
@@ -233,10 +265,11 @@ fn frame(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
     Ok(content.get(..header.content).map(|content| (content, header.length + header.content)))
 }
 
-/// The result that answers the extended request with this id; none where it has not come whole.
-pub(super) fn extended_result(bytes: &[u8], id: u32) -> Result<Option<LdapResult>, Ending> {
+/// The result in the answer to an extended request, where there is no guard yet; none where it has
+/// not come whole.
+pub(super) fn extended_result(bytes: &[u8]) -> Result<Option<LdapResult>, Ending> {
     let Some((content, _)) = frame(bytes)? else { return Ok(None) };
-    Ok(Some(dialogue::extended_result(content, id)?))
+    Ok(Some(dialogue::extended_result(content)?))
 }
 
 impl Ending {

@@ -1,6 +1,6 @@
 //! What a directory says to a bind: yes, no, and in what state password and account are.
 
-use ldap3::controls::{Control, RawControl};
+use ldap3::controls::Control;
 use ldap3::result::LdapResult;
 use usher_protocol::{Reason, Warning};
 
@@ -8,19 +8,14 @@ use super::host::describe;
 use super::{Failure, active_directory};
 use crate::directory::Verification;
 
-/// Password policy (draft-behera-ldap-password-policy-10 section 6). Servers that do not know it
-/// pass it over.
-const POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
+/// Asks for the state of password and account (draft-behera-ldap-password-policy-10 section 6).
+/// Servers that do not know it pass it over.
+pub(super) const CONTROL: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 
 /// Section 6.2, `error`.
 const PASSWORD_EXPIRED: u8 = 0;
 const ACCOUNT_LOCKED: u8 = 1;
 const CHANGE_AFTER_RESET: u8 = 2;
-
-/// Asks for the state of password and account.
-pub(super) fn request() -> RawControl {
-    RawControl { ctype: POLICY.to_owned(), crit: false, val: None }
-}
 
 /// RFC 4511 4.2.2 and appendix A: which codes are the directory's "no".
 pub(super) fn verification(
@@ -54,7 +49,7 @@ struct State {
 
 impl State {
     fn of(Control(_, raw): &Control) -> Option<Self> {
-        (raw.ctype == POLICY).then_some(raw.val.as_deref()).flatten().and_then(Self::read)
+        (raw.ctype == CONTROL).then_some(raw.val.as_deref()).flatten().and_then(Self::read)
     }
 
     fn read(value: &[u8]) -> Option<Self> {
@@ -102,13 +97,13 @@ mod tests {
     use proptest::prelude::{any, proptest};
     use usher_protocol::{Reason, Warning};
 
-    use super::{POLICY, State, verification};
+    use super::{CONTROL, State, verification};
     use crate::directory::Verification;
     use crate::directory::ldap::Failure;
 
     fn said(rc: u32, value: Option<&[u8]>) -> Result<Verification, Failure> {
         let val = value.map(<[u8]>::to_vec);
-        let control = Control(None, RawControl { ctype: POLICY.to_owned(), crit: false, val });
+        let control = Control(None, RawControl { ctype: CONTROL.to_owned(), crit: false, val });
         let (matched, text, refs) = (String::new(), String::new(), Vec::new());
         verification(&LdapResult { rc, matched, text, refs, ctrls: vec![control] }, false)
     }

@@ -126,13 +126,13 @@ async fn messages_nested_ten_thousand_deep_are_cut_off() {
 
 #[tokio::test]
 async fn lengths_that_nobody_can_mean_are_cut_off() {
-    let long = |id| Answer::Send(vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, id, 0x61, 0, 0]);
+    let long = |_| Answer::Send(vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, 1, 0x61, 0, 0]);
     assert_cut(to(BIND, long), "a message of 2147483647 bytes, more than 1048576").await;
     let longer = |_| Answer::Send(vec![0x30, 0x85, 1, 0, 0, 0, 0]);
     assert_cut(to(BIND, longer), "a length of more than four bytes").await;
-    let indefinite = |id| Answer::Send(vec![0x30, 0x80, 2, 1, id, 0x61, 0x80, 0, 0, 0, 0]);
+    let indefinite = |_| Answer::Send(vec![0x30, 0x80, 2, 1, 1, 0x61, 0x80, 0, 0, 0, 0]);
     assert_cut(to(BIND, indefinite), "an indefinite length").await;
-    let inside = |id| Answer::Send(vec![0x30, 7, 2, 1, id, 0x61, 0x80, 0, 0]);
+    let inside = |_| Answer::Send(vec![0x30, 7, 2, 1, 1, 0x61, 0x80, 0, 0]);
     assert_cut(to(BIND, inside), "an indefinite length").await;
 }
 
@@ -145,7 +145,7 @@ async fn what_is_no_message_is_cut_off() {
     let other = |_| Answer::Send(b"HTTP/1.1 400 Bad Request\r\n".to_vec());
     assert_cut(to(BIND, other), "something that is no message").await;
     assert_cut(to(BIND, |_| Answer::Send(vec![0x3f, 0x81, 0])), "a tag of more than one").await;
-    let overrun = |id| Answer::Send(vec![0x30, 5, 2, 1, id, 0x61, 0x7f]);
+    let overrun = |_| Answer::Send(vec![0x30, 5, 2, 1, 1, 0x61, 0x7f]);
     assert_cut(to(BIND, overrun), "an element that is longer than what it is in").await;
     let more =
         |id| Answer::Send(message(id, &[element(0x61, &result(0, b"")), nested(1)].concat()));
@@ -185,7 +185,7 @@ async fn an_answer_of_another_kind_than_its_request_is_cut_off() {
 #[tokio::test]
 async fn an_answer_to_nothing_is_cut_off() {
     let told = "an answer to no request";
-    assert_cut(to(BIND, |id| Answer::Send(bind_response(id + 1))), told).await;
+    assert_cut(to(BIND, |_| Answer::Send(bind_response(1))), told).await;
     assert_cut(to(BIND, |_| Answer::Send(bind_response(0))), told).await;
     let again = |id| Answer::Send([done(id), done(id)].concat());
     let (_server, connection) = connect(Way::Plain, to(SEARCH, again)).await;
@@ -404,9 +404,9 @@ async fn a_server_that_answers_start_tls_wrongly_is_told() {
     assert_not_started(|_, _| Answer::Send(notice(b"busy")), "(unavailable, \"busy\")").await;
     assert_not_started(|_, _| Answer::Send(nested(10_000)), "an element where another").await;
     assert_not_started(|_, _| Answer::Close(Vec::new()), "the server closed").await;
-    let indefinite = |id, _| Answer::Send(vec![0x30, 0x80, 2, 1, id, 0x78, 0x80, 0, 0, 0, 0]);
+    let indefinite = |_, _| Answer::Send(vec![0x30, 0x80, 2, 1, 1, 0x78, 0x80, 0, 0, 0, 0]);
     assert_not_started(indefinite, "an indefinite length").await;
-    let long = |id, _| Answer::Send(vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, id, 0x78, 0]);
+    let long = |_, _| Answer::Send(vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, 1, 0x78, 0]);
     assert_not_started(long, "a message of 2147483647 bytes").await;
     let text = |id, _| Answer::Send(message(id, &element(0x78, &result(53, b"\xff"))));
     assert_not_started(text, "text that is not UTF-8").await;

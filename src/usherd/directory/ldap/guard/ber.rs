@@ -1,6 +1,8 @@
 //! BER as LDAP restricts it (RFC 4511 5.1): lengths are definite, tags have one byte, strings are
 //! in one piece.
 
+use zeroize::Zeroizing;
+
 use super::Violation;
 
 /// The tags that messages are made of.
@@ -96,6 +98,60 @@ impl<'a> Reader<'a> {
     pub(super) fn end(&self) -> Result<(), Violation> {
         if self.is_empty() { Ok(()) } else { Err(Violation::Wrong("an element too many")) }
     }
+}
+
+/// An element to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Element<'a> {
+    /// With this tag and content.
+    Primitive(u8, &'a [u8]),
+    /// With this tag, made of others.
+    Constructed(u8, &'a [Element<'a>]),
+}
+
+impl Element<'_> {
+    /// In memory that is never moved while it is written, and wiped when it is no longer needed.
+    pub(super) fn bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.length()));
+        self.append(&mut bytes);
+        bytes
+    }
+
+    fn append(&self, bytes: &mut Vec<u8>) {
+        let (Self::Primitive(tag, _) | Self::Constructed(tag, _)) = *self;
+        bytes.push(tag);
+        let length = self.content().to_be_bytes();
+        match digits(self.content()) {
+            0 => bytes.extend(length.last()),
+            long => {
+                bytes.push(0x80 | long as u8);
+                bytes.extend(length.iter().skip(length.len() - long));
+            }
+        }
+        match self {
+            Self::Primitive(_, content) => bytes.extend_from_slice(content),
+            Self::Constructed(_, parts) => parts.iter().for_each(|part| part.append(bytes)),
+        }
+    }
+
+    /// The bytes of the content.
+    fn content(&self) -> usize {
+        match self {
+            Self::Primitive(_, content) => content.len(),
+            Self::Constructed(_, parts) => parts.iter().map(Element::length).sum(),
+        }
+    }
+
+    /// The bytes in all.
+    fn length(&self) -> usize {
+        let content = self.content();
+        2 + digits(content) + content
+    }
+}
+
+/// In how many bytes a length is told beside the first; none where that tells it.
+fn digits(length: usize) -> usize {
+    if length < 0x80 { 0 } else { length.ilog2() as usize / 8 + 1 }
 }
 
 /// The text in a string.

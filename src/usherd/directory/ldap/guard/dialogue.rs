@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use ldap3::LdapResult;
+use tokio::sync::oneshot;
 
 use super::ber::{Reader, tag};
 use super::message::{self, Kind, Response};
+use super::request::ID;
 use super::{MAX_ANSWERS, MAX_ASKED, MAX_ELEMENTS, MAX_HELD, MAX_SEARCH, Violation};
 use crate::directory::ldap::host::describe;
 
@@ -19,12 +21,12 @@ pub(super) struct Dialogue {
     held: Amount,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Asked {
-    Bind,
-    /// With what came so far.
+    /// By ldap3, with what came so far.
     Search(Amount),
-    Extended,
+    /// By the daemon itself, which waits for one answer of this kind.
+    Alone(Kind, oneshot::Sender<LdapResult>),
 }
 
 /// What whoever reads it has to hold.
@@ -64,22 +66,25 @@ impl Amount {
 /// What becomes of a message that is as it should be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is an answer.
+    /// It is an answer for ldap3.
     Pass,
-    /// Nobody waits for it, and it does no harm.
-    Ignore,
+    /// It is none for ldap3, and does no harm.
+    Aside,
 }
 
 impl Dialogue {
-    /// Notes a request: what stands in the SEQUENCE of its message.
+    /// Notes a request of the daemon's own, and whom its answer is to be told.
+    pub(super) fn ask(&mut self, answer: Kind, tell: oneshot::Sender<LdapResult>) {
+        self.open.insert(ID, Asked::Alone(answer, tell));
+    }
+
+    /// Notes a request of ldap3's: what stands in the SEQUENCE of its message.
     pub(super) fn asked(&mut self, content: &[u8]) -> Result<(), Violation> {
         let mut reader = Reader(content);
         let id = reader.number(tag::INTEGER)?;
         let (op, _) = reader.any()?;
         let asked = match op {
-            0x60 => Asked::Bind,
             0x63 => Asked::Search(Amount::default()),
-            0x77 => Asked::Extended,
             // UnbindRequest and AbandonRequest have no answer (RFC 4511 4.3, 4.11). What is
             // abandoned may be answered nevertheless.
             0x42 | 0x50 => return Ok(()),
@@ -103,26 +108,30 @@ impl Dialogue {
         }
         let asked = self.open.get_mut(&response.id).ok_or(NO_REQUEST)?;
         match (asked, response.kind) {
-            (Asked::Bind, Kind::Bind) | (Asked::Extended, Kind::Extended) => {
-                self.open.remove(&response.id);
+            (Asked::Alone(kind, _), came) if *kind == came => {
+                if let Some(Asked::Alone(_, tell)) = self.open.remove(&response.id) {
+                    // Who has given up waiting gives up the connection, too.
+                    let _ = tell.send(response.to_ldap3());
+                }
+                Ok(Verdict::Aside)
             }
             (Asked::Search(own), Kind::Done) => {
                 self.held.take(*own);
                 self.open.remove(&response.id);
+                Ok(Verdict::Pass)
             }
             (Asked::Search(own), Kind::Entry | Kind::Reference) => {
                 own.add(content.len(), response.elements);
                 self.held.add(content.len(), response.elements);
                 let alone = own.exceeds(1).map(|what| what + " for one search");
                 let all = || Some(self.held.exceeds(MAX_HELD)? + " for searches beside each other");
-                return match alone.or_else(all) {
+                match alone.or_else(all) {
                     Some(too_much) => Err(Violation::TooMuch(too_much, Some(response.id))),
                     None => Ok(Verdict::Pass),
-                };
+                }
             }
-            _ => return Err(Violation::Wrong("an answer of another kind than the request's")),
+            _ => Err(Violation::Wrong("an answer of another kind than the request's")),
         }
-        Ok(Verdict::Pass)
     }
 }
 
@@ -132,17 +141,16 @@ fn unsolicited(response: &Response<'_>) -> Result<Verdict, Violation> {
         return Err(NO_REQUEST);
     }
     if response.is_notice_of_disconnection() {
-        return Err(Violation::Notice(describe(&response.result.to_ldap3())));
+        return Err(Violation::Notice(describe(&response.to_ldap3())));
     }
-    Ok(Verdict::Ignore)
+    Ok(Verdict::Aside)
 }
 
-/// The result that answers the only request, an extended one with this id.
-pub(super) fn extended_result(content: &[u8], id: u32) -> Result<LdapResult, Violation> {
-    let open = HashMap::from([(id, Asked::Extended)]);
-    let mut dialogue = Dialogue { open, held: Amount::default() };
-    match dialogue.heard(content)? {
-        Verdict::Pass => Ok(Response::read(content)?.result.to_ldap3()),
-        Verdict::Ignore => Err(NO_REQUEST),
-    }
+/// The result in the answer to the only request, which was an extended one of the daemon's own.
+pub(super) fn extended_result(content: &[u8]) -> Result<LdapResult, Violation> {
+    let (tell, mut told) = oneshot::channel();
+    let mut dialogue = Dialogue::default();
+    dialogue.ask(Kind::Extended, tell);
+    dialogue.heard(content)?;
+    told.try_recv().map_err(|_| NO_REQUEST)
 }

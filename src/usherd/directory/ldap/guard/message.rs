@@ -2,6 +2,7 @@
 //! library behind the guard takes what it is given at its word.
 
 use ldap3::LdapResult;
+use ldap3::controls::{Control, RawControl};
 
 use super::ber::{Reader, tag, utf8};
 use super::{MAX_ELEMENTS, Violation};
@@ -37,6 +38,8 @@ pub(super) struct Response<'a> {
     pub(super) result: Outcome<'a>,
     /// An extended response's own name.
     name: Option<&'a str>,
+    /// What is in its list of controls.
+    controls: &'a [u8],
     /// Values, attributes, URLs and controls in it.
     pub(super) elements: usize,
 }
@@ -61,7 +64,12 @@ impl<'a> Response<'a> {
             response.name = Some(utf8(name)?);
         }
         if let Some(list) = reader.optional(0xa0)? {
-            controls(list, &mut budget)?;
+            response.controls = list;
+            let mut list = Reader(list);
+            while !list.is_empty() {
+                spend(&mut budget)?;
+                control(&mut list)?;
+            }
         }
         reader.end()?;
         response.elements = MAX_ELEMENTS - budget;
@@ -72,17 +80,16 @@ impl<'a> Response<'a> {
     pub(super) fn is_notice_of_disconnection(&self) -> bool {
         self.name == Some(NOTICE_OF_DISCONNECTION)
     }
-}
 
-impl Outcome<'_> {
-    /// As the rest of the room knows it.
-    pub(super) fn to_ldap3(self) -> LdapResult {
+    /// The result as the rest of the room knows it.
+    pub(super) fn to_ldap3(&self) -> LdapResult {
+        let mut list = Reader(self.controls);
         LdapResult {
-            rc: self.code,
+            rc: self.result.code,
             matched: String::new(),
-            text: self.text.to_owned(),
+            text: self.result.text.to_owned(),
             refs: Vec::new(),
-            ctrls: Vec::new(),
+            ctrls: std::iter::from_fn(|| control(&mut list).ok()).collect(),
         }
     }
 }
@@ -100,7 +107,7 @@ fn operation<'a>(
 ) -> Result<Response<'a>, Violation> {
     let mut reader = Reader(content);
     let (kind, result) = (Kind::Done, Outcome::default());
-    let mut response = Response { id, kind, result, name: None, elements: 0 };
+    let mut response = Response { id, kind, result, name: None, controls: &[], elements: 0 };
     match op {
         op::BIND => {
             response.kind = Kind::Bind;
@@ -165,20 +172,18 @@ fn entry(reader: &mut Reader<'_>, budget: &mut usize) -> Result<(), Violation> {
     Ok(())
 }
 
-/// RFC 4511 4.1.11.
-fn controls(list: &[u8], budget: &mut usize) -> Result<(), Violation> {
-    let mut list = Reader(list);
-    while !list.is_empty() {
-        spend(budget)?;
-        let mut control = Reader(list.expect(tag::SEQUENCE)?);
-        control.text(tag::OCTET_STRING)?;
-        if control.optional(tag::BOOLEAN)?.is_some_and(|criticality| criticality.len() != 1) {
-            return Err(Violation::Wrong("a truth value that is none"));
-        }
-        control.optional(tag::OCTET_STRING)?;
-        control.end()?;
-    }
-    Ok(())
+/// The next of a list, RFC 4511 4.1.11.
+fn control(list: &mut Reader<'_>) -> Result<Control, Violation> {
+    let mut control = Reader(list.expect(tag::SEQUENCE)?);
+    let ctype = control.text(tag::OCTET_STRING)?.to_owned();
+    let crit = match control.optional(tag::BOOLEAN)? {
+        None => false,
+        Some(&[truth]) => truth != 0,
+        Some(_) => return Err(Violation::Wrong("a truth value that is none")),
+    };
+    let val = control.optional(tag::OCTET_STRING)?.map(<[u8]>::to_vec);
+    control.end()?;
+    Ok(Control(None, RawControl { ctype, crit, val }))
 }
 
 fn spend(budget: &mut usize) -> Result<(), Violation> {

@@ -3,22 +3,23 @@
 use ldap3::asn1::{Tag, parse_tag};
 use ldap3::{ResultEntry, SearchEntry};
 use proptest::collection::vec;
-use proptest::prelude::{Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
 use tokio::io::{DuplexStream, duplex};
 
+use super::message::Kind;
 use super::*;
 use crate::directory::ldap::tests::wire::{
-    BIND, EXTENDED, SEARCH, bind_response, displaced_notice, done, element, entry,
-    extended_response, message, nested, notice, reference, result,
+    ALONE, BIND, SEARCH, bind_response, displaced_notice, done, element, entry, extended_response,
+    message, nested, notice, reference, result,
 };
 
-/// A dialogue in which the ids 1, 2 and 3 are a bind, a search and an extended request.
-fn dialogue() -> Dialogue {
+/// A dialogue in which there are two searches, and something that is answered so.
+fn dialogue(answer: Kind) -> Dialogue {
     let mut dialogue = Dialogue::default();
-    for (id, op) in [(1, BIND), (2, SEARCH), (3, EXTENDED)] {
-        dialogue.asked(&[2, 1, id, op, 0]).unwrap();
-    }
+    dialogue.asked(&[2, 1, 1, SEARCH, 0]).unwrap();
+    dialogue.asked(&[2, 1, 2, SEARCH, 0]).unwrap();
+    dialogue.ask(answer, oneshot::channel().0);
     dialogue
 }
 
@@ -29,7 +30,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 
 /// Messages of every kind, most of them right.
 fn messages() -> impl Strategy<Value = Vec<u8>> {
-    let id = 0..5_u8;
+    let id = prop_oneof![0..4_u8, Just(ALONE)].boxed();
     prop_oneof![
         id.clone().prop_map(bind_response),
         id.clone().prop_map(done),
@@ -110,14 +111,15 @@ proptest! {
     #[test]
     fn whatever_passes_can_be_taken_at_its_word(
         sent in sent(),
+        answer in prop_oneof![Just(Kind::Bind), Just(Kind::Extended)],
     ) {
-        let mut dialogue = dialogue();
+        let mut dialogue = dialogue(answer);
         let bytes = sent.concat();
         let mut rest = bytes.as_slice();
         while let Ok(Some((content, length))) = frame(rest) {
             match dialogue.heard(content) {
                 Ok(Verdict::Pass) => take_at_its_word(content),
-                Ok(Verdict::Ignore) => {}
+                Ok(Verdict::Aside) => {}
                 Err(_) => break,
             }
             rest = &rest[length..];
@@ -127,7 +129,7 @@ proptest! {
     #[test]
     fn no_request_makes_it_panic(bytes in vec(any::<u8>(), 0..64)) {
         let _ = Dialogue::default().asked(&bytes);
-        let _ = extended_result(&bytes, 1);
+        let _ = extended_result(&bytes);
     }
 }
 
@@ -140,9 +142,9 @@ fn posted() -> (Guard, DuplexStream, UnixStream) {
 
 #[tokio::test]
 async fn what_is_right_passes_unchanged_however_it_is_cut() {
-    let request = [[0x30, 5, 2, 1, 2, SEARCH, 0], [0x30, 5, 2, 1, 1, BIND, 0]].concat();
+    let request = [[0x30, 5, 2, 1, 2, SEARCH, 0], [0x30, 5, 2, 1, 1, SEARCH, 0]].concat();
     let large = entry(2, b"jpegPhoto", &[&[0xff; 200_000], b""]);
-    let answer = [large, bind_response(1), reference(2), done(2)].concat();
+    let answer = [large, done(1), reference(2), done(2)].concat();
     for piece in [1, 7, 4096, answer.len()] {
         let (guard, server, client) = posted();
         let (mut from_client, mut to_client) = tokio::io::split(server);
@@ -169,6 +171,43 @@ async fn what_is_right_passes_unchanged_however_it_is_cut() {
 }
 
 #[tokio::test]
+async fn what_the_daemon_asks_itself_is_not_told_to_ldap3() {
+    let (mut guard, server, mut client) = posted();
+    let (mut from_client, mut to_client) = tokio::io::split(server);
+    let request = Request::simple_bind("cn=a", "secret", "1.2").bytes;
+    let serve = async {
+        let mut asked = vec![0; request.len()];
+        from_client.read_exact(&mut asked).await.unwrap();
+        assert_eq!(asked, *request);
+        let policy = element(0x30, b"\x04\x031.2\x01\x01\xff\x04\x02\x30\x00");
+        let response = [element(0x61, &result(49, b"no")), element(0xa0, &policy)].concat();
+        to_client.write_all(&message(ALONE, &response)).await.unwrap();
+        // Nobody waits for it: it is the first that ldap3 hears of, and the end.
+        to_client.write_all(&bind_response(ALONE)).await.unwrap();
+    };
+    let ask = guard.ask(Request::simple_bind("cn=a", "secret", "1.2"));
+    let (answer, ()) = tokio::join!(ask, serve);
+    let answer = answer.unwrap();
+    let control = &answer.ctrls[0].1;
+    assert_eq!((answer.rc, &*answer.text, answer.ctrls.len()), (49, "no", 1));
+    assert_eq!((&*control.ctype, control.crit), ("1.2", true));
+    assert_eq!(control.val.as_deref(), Some(&b"\x30\x00"[..]));
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    let why = guard.ending().map(|ending| ending.why.clone());
+    assert_eq!(why.as_deref(), Some("the server was cut off: it sent an answer to no request"));
+    assert!(guard.ask(Request::external_bind()).await.is_none());
+}
+
+#[tokio::test]
+async fn ldap3_may_search_and_nothing_else() {
+    let (guard, mut server, mut client) = posted();
+    client.write_all(&message(1, &element(BIND, b""))).await.unwrap();
+    assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert!(guard.ending().is_some());
+}
+
+#[tokio::test]
 async fn a_guard_that_is_dismissed_closes_both_sides() {
     let (guard, mut server, mut client) = posted();
     guard.dismiss();
@@ -182,13 +221,13 @@ async fn a_server_that_reads_nothing_does_not_keep_its_answers_back() {
     let (_guard, mut server, client) = posted();
     let (mut from_server, mut to_server) = client.into_split();
     // More than the connection holds, so that it is still being written.
-    let request = element(0x30, &[&[2, 1, 1][..], &element(BIND, &[0; 4096])].concat());
+    let request = element(0x30, &[&[2, 1, 1][..], &element(SEARCH, &[0; 4096])].concat());
     to_server.write_all(&request).await.unwrap();
     server.read_u8().await.unwrap();
-    server.write_all(&bind_response(1)).await.unwrap();
-    let mut heard = vec![0; bind_response(1).len()];
+    server.write_all(&done(1)).await.unwrap();
+    let mut heard = vec![0; done(1).len()];
     from_server.read_exact(&mut heard).await.unwrap();
-    assert_eq!(heard, bind_response(1));
+    assert_eq!(heard, done(1));
 }
 
 #[test]

@@ -158,8 +158,11 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8)> {
     assert_eq!((head[0], head[1] & 0x80), (0x30, 0), "{head:?}");
     let mut content = vec![0; usize::from(head[1])];
     stream.read_exact(&mut content).await.ok()?;
-    assert_eq!(content[..2], [2, 1]);
-    Some((content[2], content[3]))
+    match content[..] {
+        [2, 1, id, op, ..] => Some((id, op)),
+        [2, 4, 0x7f, 0xff, 0xff, 0xff, op, ..] => Some((wire::ALONE, op)),
+        _ => panic!("{content:?}"),
+    }
 }
 
 async fn answer(stream: &mut (impl AsyncWrite + Unpin), answer: Answer) -> Option<()> {

@@ -21,9 +21,13 @@ pub(in crate::directory::ldap) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Stands for the id of what the daemon asks itself, which is longer than those of ldap3.
+pub(in crate::directory::ldap) const ALONE: u8 = 0xff;
+
 /// A message with this id, operation and whatever follows.
 pub(in crate::directory::ldap) fn message(id: u8, rest: &[u8]) -> Vec<u8> {
-    element(0x30, &[&[2, 1, id], rest].concat())
+    let id: &[u8] = if id == ALONE { &[2, 4, 0x7f, 0xff, 0xff, 0xff] } else { &[2, 1, id] };
+    element(0x30, &[id, rest].concat())
 }
 
 /// The components of an LDAPResult.
