@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout_at};
 use usher_protocol::client::ClientError;
 use usher_protocol::frame::{self, HEADER};
@@ -20,6 +20,9 @@ use zeroize::Zeroizing;
 
 /// Questions waiting to be written; more have to wait their turn.
 const OUTBOX: usize = 64;
+/// Questions under way on one connection before the next is used. Those that travel together cost
+/// less; a connection has a limit of them (`max_in_flight`), and what takes long must not use it up.
+const TOGETHER: usize = 32;
 
 /// How long the daemon may be away for its restart before questions are turned down at once.
 const RESTART: Duration = Duration::from_secs(5);
@@ -35,6 +38,7 @@ const ATTEMPTS: usize = 5;
 pub struct Client {
     path: PathBuf,
     last_id: AtomicU64,
+    under_way: AtomicUsize,
     line: AsyncMutex<Line>,
 }
 
@@ -45,7 +49,8 @@ struct Line {
     down: Option<Instant>,
 }
 
-/// A few clients that take turns: a connection has a limit of questions under way.
+/// A few clients: the next one is asked where those before it have enough to do, and where all have,
+/// they take turns.
 #[derive(Debug)]
 pub struct Pool {
     clients: [Client; 4],
@@ -63,8 +68,10 @@ impl Pool {
     /// # Errors
     /// See [`ClientError`]: none of them means "no".
     pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len();
-        match self.clients.get(turn) {
+        let has_room = |client: &&Client| client.under_way.load(Ordering::Relaxed) < TOGETHER;
+        let turn = || self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        let client = self.clients.iter().find(has_room).or_else(|| self.clients.get(turn()));
+        match client {
             Some(client) => client.ask(call, timeout).await,
             None => Err(ClientError::Closed),
         }
@@ -86,7 +93,8 @@ struct Connection {
 impl Client {
     /// A client of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), last_id: AtomicU64::new(0), line: AsyncMutex::default() }
+        let (last_id, under_way) = (AtomicU64::new(0), AtomicUsize::new(0));
+        Self { path: path.into(), last_id, under_way, line: AsyncMutex::default() }
     }
 
     /// Asks, and waits at most `timeout` for the answer.
@@ -98,6 +106,7 @@ impl Client {
     /// See [`ClientError`]: none of them means "no".
     pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + timeout;
+        let _under_way = UnderWay::new(&self.under_way);
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
         let frame = frame::encode(&Request { id, timeout_ms, call }).map_err(ClientError::Frame)?;
@@ -137,6 +146,22 @@ impl Client {
             }
             sleep(LOOK).await;
         }
+    }
+}
+
+/// Counts a question, for as long as somebody waits for its answer.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -189,10 +214,18 @@ impl Drop for Leaving<'_> {
     }
 }
 
-/// Writes what waits in one go: a busy proxy asks many questions at once.
+/// Writes what waits in one go: a busy proxy asks many questions at once. Whoever is about to ask
+/// when the first question comes may do so before.
 async fn write_requests(mut stream: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Frame>) {
     let mut frames = Vec::with_capacity(OUTBOX);
-    while outgoing.recv_many(&mut frames, OUTBOX).await > 0 {
+    while let Some(first) = outgoing.recv().await {
+        frames.push(first);
+        yield_now().await;
+        while frames.len() < OUTBOX
+            && let Ok(another) = outgoing.try_recv()
+        {
+            frames.push(another);
+        }
         // Long enough from the start: a buffer that grows leaves passwords behind.
         let length = frames.iter().map(|frame| frame.len()).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
@@ -226,4 +259,37 @@ async fn read_answer(stream: &mut BufReader<OwnedReadHalf>) -> Option<Answer> {
 
 fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Reply>>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+    use usher_protocol::Query;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_next_connection_is_used_where_the_first_has_enough_to_do() {
+        // Nobody is there, and all wait for the restart of the daemon.
+        let pool = Pool::new(Path::new("/nonexistent/usher.sock"));
+        let ask = || Box::pin(pool.ask(Call::Lookup(Query::default()), Duration::from_secs(60)));
+        let under_way = || pool.clients.each_ref().map(|it| it.under_way.load(Ordering::Relaxed));
+        let mut asking: Vec<_> = (0..TOGETHER + 2).map(|_| ask()).collect();
+        for question in &mut asking {
+            assert!(poll!(question).is_pending());
+        }
+        assert_eq!(under_way(), [TOGETHER, 2, 0, 0]);
+        // Who gives up makes room for another.
+        drop(asking.remove(0));
+        asking.push(ask());
+        assert!(poll!(asking.last_mut().unwrap()).is_pending());
+        assert_eq!(under_way(), [TOGETHER, 2, 0, 0]);
+        asking.extend((0..4 * TOGETHER).map(|_| ask()));
+        for question in &mut asking {
+            assert!(poll!(question).is_pending());
+        }
+        assert!(under_way().iter().all(|count| *count >= TOGETHER), "{:?}", under_way());
+        drop(asking);
+        assert_eq!(under_way(), [0; 4]);
+    }
 }

@@ -26,10 +26,8 @@ use crate::network::Network;
 /// How long a connection may take to bring a request's head, and so also how long it may be idle:
 /// longer than a proxy keeps one (nginx at most 75 s), or it would ask just as it is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
-/// Longest head of a request.
+/// Longest head of a request; of headers, hyper takes 100.
 const MOST_HEAD: usize = 16 << 10;
-/// Most headers of a request.
-const MOST_HEADERS: usize = 100;
 /// Most connections; more wait at the door.
 const MOST_CONNECTIONS: usize = 4096;
 /// Longer than any answer takes.
@@ -42,11 +40,18 @@ const LINGER: Duration = PATIENCE.saturating_add(Duration::from_secs(2));
 /// A text for people: what could not be started and why.
 pub fn run(service: Service) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_io()
         .enable_time()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(serve(service))
+}
+
+/// A quarter of the processors: what asks here has several times as much to do for each request,
+/// and where fewer threads meet, more questions travel together.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(4))
 }
 
 async fn serve(service: Service) -> Result<(), String> {
@@ -154,7 +159,8 @@ impl Door {
             let answer = service_fn(|request| endpoints.answer(request, is_trusted));
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-            http.max_headers(MOST_HEADERS).max_buf_size(MOST_HEAD).title_case_headers(true);
+            // Bodies are empty or short: they are copied behind their heads.
+            http.writev(false).max_buf_size(MOST_HEAD).title_case_headers(true);
             let connection = http.serve_connection(TokioIo::new(stream), answer);
             tokio::pin!(connection);
             // A connection that ends in an error is its peer's affair.
