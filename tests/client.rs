@@ -39,6 +39,46 @@ async fn a_hundred_askers_share_one_connection_and_each_gets_its_own_answer() {
     assert_eq!(daemon.status()["connections"], 1);
 }
 
+/// With one thread, so that the questions are put before what they wake can run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn questions_of_a_moment_travel_together() {
+    const QUESTIONS: usize = 16;
+    let folder = tempfile::TempDir::new().expect("temporary folder");
+    let socket = folder.path().join("usher.sock");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let daemon = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut bytes = vec![0; 1 << 16];
+        let mut together = Vec::new();
+        while together.iter().sum::<usize>() < 1 + QUESTIONS {
+            let length = stream.read(&mut bytes).expect("questions");
+            let mut rest = &bytes[..length];
+            let mut count = 0;
+            while let Some((header, behind)) = rest.split_first_chunk() {
+                let (body, behind) = behind.split_at(frame::length(*header).expect("a length"));
+                let Request { id, .. } = frame::decode(body).expect("a request");
+                let answer = Answer { id, reply: Reply::Done(String::new()) };
+                stream.write_all(&frame::encode(&answer).expect("a frame")).expect("a client");
+                (rest, count) = (behind, count + 1);
+            }
+            together.push(count);
+        }
+        together
+    });
+    let client = Arc::new(Client::new(&socket));
+    client.ask(lookup("alice"), PATIENCE).await.expect("an answer");
+    let asking = tokio::spawn(async move {
+        let mut askers = JoinSet::new();
+        for _ in 0..QUESTIONS {
+            let client = Arc::clone(&client);
+            askers.spawn(async move { client.ask(lookup("alice"), PATIENCE).await });
+        }
+        askers.join_all().await
+    });
+    assert!(asking.await.expect("no panic").iter().all(Result::is_ok));
+    assert_eq!(daemon.join().expect("the daemon"), [1, QUESTIONS]);
+}
+
 #[tokio::test]
 async fn a_client_outlives_the_daemons_restart() {
     let daemon = Daemon::start(LOCAL);

@@ -99,6 +99,10 @@ fn credentials_that_make_no_sense_are_a_401_like_any_other() {
     server.ask("GET /auth", &[&alice(), &alice()]).is(401, "bad_credentials");
     server.ask("GET /auth", &[&basic(&"x".repeat(8_000), "p")]).is(401, "bad_credentials");
     assert_eq!(server.ask("GET /auth", &[&basic(&"x".repeat(20_000), "p")]).status, 431);
+    // As many headers as the manual says, whatever the library's own limit is.
+    let of_headers = |count| vec!["X-Y: z"; count];
+    assert_eq!(server.ask("GET /auth", &of_headers(90)).status, 401);
+    assert_eq!(server.ask("GET /auth", &of_headers(101)).status, 431);
     server.ask("GET /auth", &[&alice()]).is(200, "none");
 }
 

@@ -20,9 +20,6 @@ use zeroize::Zeroizing;
 
 /// Questions waiting to be written; more have to wait their turn.
 const OUTBOX: usize = 64;
-/// Questions under way on one connection before the next is used. Those that travel together cost
-/// less; a connection has a limit of them (`max_in_flight`), and what takes long must not use it up.
-const TOGETHER: usize = 32;
 
 /// How long the daemon may be away for its restart before questions are turned down at once.
 const RESTART: Duration = Duration::from_secs(5);
@@ -38,7 +35,6 @@ const ATTEMPTS: usize = 5;
 pub struct Client {
     path: PathBuf,
     last_id: AtomicU64,
-    under_way: AtomicUsize,
     line: AsyncMutex<Line>,
 }
 
@@ -49,8 +45,7 @@ struct Line {
     down: Option<Instant>,
 }
 
-/// A few clients: the next one is asked where those before it have enough to do, and where all have,
-/// they take turns.
+/// A few clients that take turns: a connection has a limit of questions under way.
 #[derive(Debug)]
 pub struct Pool {
     clients: [Client; 4],
@@ -68,10 +63,8 @@ impl Pool {
     /// # Errors
     /// See [`ClientError`]: none of them means "no".
     pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
-        let has_room = |client: &&Client| client.under_way.load(Ordering::Relaxed) < TOGETHER;
-        let turn = || self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len();
-        let client = self.clients.iter().find(has_room).or_else(|| self.clients.get(turn()));
-        match client {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        match self.clients.get(turn) {
             Some(client) => client.ask(call, timeout).await,
             None => Err(ClientError::Closed),
         }
@@ -93,8 +86,7 @@ struct Connection {
 impl Client {
     /// A client of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let (last_id, under_way) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Self { path: path.into(), last_id, under_way, line: AsyncMutex::default() }
+        Self { path: path.into(), last_id: AtomicU64::new(0), line: AsyncMutex::default() }
     }
 
     /// Asks, and waits at most `timeout` for the answer.
@@ -106,7 +98,6 @@ impl Client {
     /// See [`ClientError`]: none of them means "no".
     pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + timeout;
-        let _under_way = UnderWay::new(&self.under_way);
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
         let frame = frame::encode(&Request { id, timeout_ms, call }).map_err(ClientError::Frame)?;
@@ -146,22 +137,6 @@ impl Client {
             }
             sleep(LOOK).await;
         }
-    }
-}
-
-/// Counts a question, for as long as somebody waits for its answer.
-struct UnderWay<'a>(&'a AtomicUsize);
-
-impl<'a> UnderWay<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -259,37 +234,4 @@ async fn read_answer(stream: &mut BufReader<OwnedReadHalf>) -> Option<Answer> {
 
 fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Reply>>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::poll;
-    use usher_protocol::Query;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn the_next_connection_is_used_where_the_first_has_enough_to_do() {
-        // Nobody is there, and all wait for the restart of the daemon.
-        let pool = Pool::new(Path::new("/nonexistent/usher.sock"));
-        let ask = || Box::pin(pool.ask(Call::Lookup(Query::default()), Duration::from_secs(60)));
-        let under_way = || pool.clients.each_ref().map(|it| it.under_way.load(Ordering::Relaxed));
-        let mut asking: Vec<_> = (0..TOGETHER + 2).map(|_| ask()).collect();
-        for question in &mut asking {
-            assert!(poll!(question).is_pending());
-        }
-        assert_eq!(under_way(), [TOGETHER, 2, 0, 0]);
-        // Who gives up makes room for another.
-        drop(asking.remove(0));
-        asking.push(ask());
-        assert!(poll!(asking.last_mut().unwrap()).is_pending());
-        assert_eq!(under_way(), [TOGETHER, 2, 0, 0]);
-        asking.extend((0..4 * TOGETHER).map(|_| ask()));
-        for question in &mut asking {
-            assert!(poll!(question).is_pending());
-        }
-        assert!(under_way().iter().all(|count| *count >= TOGETHER), "{:?}", under_way());
-        drop(asking);
-        assert_eq!(under_way(), [0; 4]);
-    }
 }

@@ -159,7 +159,7 @@ impl Door {
             let answer = service_fn(|request| endpoints.answer(request, is_trusted));
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-            // Bodies are empty or short: they are copied behind their heads.
+            // Bodies are empty or short, but for that of /metrics: they are copied behind their heads.
             http.writev(false).max_buf_size(MOST_HEAD).title_case_headers(true);
             let connection = http.serve_connection(TokioIo::new(stream), answer);
             tokio::pin!(connection);
