@@ -132,7 +132,7 @@ impl Connection {
                 (dn.as_str(), self.bind(dn, password, limit).await?)
             }
             Account::External => {
-                let bind = self.ask("bind", Request::external_bind(), limit).await?;
+                let bind = self.ask("bind", Request::ExternalBind, limit).await?;
                 ("of SASL EXTERNAL", bind)
             }
         };
@@ -142,7 +142,7 @@ impl Connection {
     /// Has a domain controller check passwords and nothing else on this connection (MS-ADTS
     /// 5.1.1.3), unless it does not want to. It is nobody's connection then, whoever binds.
     pub(super) async fn bind_fast(&mut self, limit: Duration) -> Result<(), Failure> {
-        let result = self.ask("fast bind", Request::extended(FAST_BIND), limit).await?;
+        let result = self.ask("fast bind", Request::Extended(FAST_BIND), limit).await?;
         if result.rc != 0 {
             tracing::debug!("a connection for binds is a usual one: {}", describe(&result));
         }
@@ -167,18 +167,19 @@ impl Connection {
         password: &str,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
-        self.ask("bind", Request::simple_bind(dn, password, policy::CONTROL), limit).await
+        let bind = Request::SimpleBind { dn, password, control: policy::CONTROL };
+        self.ask("bind", bind, limit).await
     }
 
     async fn ask(
         &mut self,
         operation: &str,
-        request: Request,
+        request: Request<'_>,
         limit: Duration,
     ) -> Result<LdapResult, Failure> {
         match timeout(limit, self.guard.ask(request)).await {
             Ok(Some(result)) => Ok(result),
-            Ok(None) => Err(self.lost(operation, &LdapError::EndOfStream)),
+            Ok(None) => Err(self.lost(operation, UNUSABLE)),
             Err(_) => Err(silent(operation, limit)),
         }
     }
@@ -209,7 +210,12 @@ impl Connection {
                 Some(end) if end.too_much_for.is_some() => {
                     Err(Failure::Beside(format!("search: lost beside another; {}", end.why)))
                 }
-                _ => Err(self.lost("search", &error)),
+                _ if matches!(error, LdapError::FilterParsing) => {
+                    let text = "search: the filter cannot be read; check the filters of the realm, \
+                                of its groups and of its rules (usherctl explain shows what is sent)";
+                    Err(Failure::Answer(text.to_owned()))
+                }
+                _ => Err(self.lost("search", &cause(&error))),
             },
             Err(_) => Err(silent("search", limit)),
         }
@@ -237,16 +243,9 @@ impl Connection {
             || self.driver.is_finished()
     }
 
-    /// What the guard saw is told rather than what ldap3 makes of it, which may quote the
-    /// operation, and that may hold a password.
-    fn lost(&self, operation: &str, error: &LdapError) -> Failure {
-        if let LdapError::FilterParsing = error {
-            let text = "search: the filter cannot be read; check the filters of the realm, of its \
-                        groups and of its rules (usherctl explain shows what is sent)";
-            return Failure::Answer(text.to_owned());
-        }
-        let ending = self.guard.ending();
-        let why = ending.map_or_else(|| cause(error), |end| end.why.clone());
+    /// What the guard saw is told rather than what else is known.
+    fn lost(&self, operation: &str, otherwise: &str) -> Failure {
+        let why = self.guard.ending().map_or(otherwise, |end| end.why.as_str());
         Failure::Lost(format!("{operation}: {why}"))
     }
 
@@ -344,7 +343,10 @@ pub(super) fn silent(operation: &str, limit: Duration) -> Failure {
     if limit < PATIENCE { Failure::Deadline(text) } else { Failure::Slow(text) }
 }
 
-/// In words of our own: those of the library may quote the operation.
+const UNUSABLE: &str = "the connection cannot be used any more";
+
+/// In words of our own: those of the library may quote the operation, whose filter holds what was
+/// typed for a name.
 fn cause(error: &LdapError) -> String {
     match error {
         LdapError::Io { source } => plain(source),
@@ -353,7 +355,7 @@ fn cause(error: &LdapError) -> String {
             "the connection had ended before it was sent".to_owned()
         }
         LdapError::ResultRecv { .. } => "the connection ended before the answer".to_owned(),
-        _ => "the connection cannot be used any more".to_owned(),
+        _ => UNUSABLE.to_owned(),
     }
 }
 

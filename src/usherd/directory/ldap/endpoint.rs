@@ -174,10 +174,13 @@ fn failed(why: impl std::fmt::Display) -> Failure {
 async fn start_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<(), Failure> {
     let failed = |why: &str| Failure::Host(format!("StartTLS: {why}"));
     let broken = |error: io::Error| failed(&plain(&error));
-    stream.write_all(&Request::extended(START_TLS).bytes).await.map_err(broken)?;
+    let id = guard::FIRST_ID;
+    stream.write_all(&Request::Extended(START_TLS).bytes(id)).await.map_err(broken)?;
     let mut message = Vec::new();
     loop {
-        if let Some(answer) = guard::extended_result(&message).map_err(|end| failed(&end.why))? {
+        if let Some(answer) =
+            guard::extended_result(&message, id).map_err(|end| failed(&end.why))?
+        {
             return match answer.rc {
                 0 => Ok(()),
                 _ => Err(failed(&format!(

@@ -29,7 +29,7 @@ pub(super) enum Eyes<'a> {
         follow: bool,
     },
     /// A user, where the user's password was right.
-    User(Held),
+    User(Box<Held>),
 }
 
 impl Eyes<'_> {

@@ -3,8 +3,11 @@
 //! daemon owns the connection and ldap3 has one end of a socket pair, through which comes what is
 //! a message, well-formed, and an answer to what was asked; anything else ends the connection.
 //!
-//! A connection holds at most one message of [`MAX_MESSAGE`] (twice that while its buffer grows)
-//! and what the kernel buffers; a search lets at most [`MAX_SEARCH`] and [`MAX_ELEMENTS`] through,
+//! ldap3 searches and does nothing else. A bind is a question to the guard itself, one at a time,
+//! with an id of its own: a second answer to it is not taken for that to the next.
+//!
+//! A connection holds at most one message of [`MAX_MESSAGE`] (twice that while its buffer grows;
+//! and the result in the answer to a bind, which is no larger) and what the kernel buffers; a search lets at most [`MAX_SEARCH`] and [`MAX_ELEMENTS`] through,
 //! and all that are under way on a connection [`MAX_HELD`] of these.
 
 mod ber;
@@ -21,12 +24,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use self::ber::{Header, tag};
 use self::dialogue::{Dialogue, Verdict};
+use self::message::Kind;
 use crate::directory::net::plain;
 
-pub(super) use self::request::Request;
+pub(super) use self::request::{FIRST_ID, Request};
 
 /// Longest message; the entry of a user with thousands of groups has a tenth of it.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -70,11 +75,20 @@ pub(super) struct Ending {
 pub(super) struct Guard {
     task: JoinHandle<()>,
     questions: mpsc::Sender<Question>,
+    /// Questions so far.
+    asked: u32,
     ending: Arc<OnceLock<Ending>>,
 }
 
-/// What the daemon asks itself, and whom the answer is to be told.
-struct Question(Request, oneshot::Sender<LdapResult>);
+/// What the daemon asks itself.
+struct Question {
+    id: u32,
+    /// It may hold a password.
+    request: Zeroizing<Vec<u8>>,
+    answer: Kind,
+    /// Whom the answer is to be told.
+    tell: oneshot::Sender<LdapResult>,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -92,14 +106,17 @@ impl Guard {
         let ending = Arc::new(OnceLock::new());
         let (questions, asked) = mpsc::channel(1);
         let task = tokio::spawn(run(server, ours, asked, Arc::clone(&ending)));
-        Ok((Self { task, questions, ending }, theirs.into_std()?))
+        Ok((Self { task, questions, asked: 0, ending }, theirs.into_std()?))
     }
 
     /// What the server answers to this; none where the connection ends first. There must be no
     /// other question, and no search (RFC 4511 4.2.1).
-    pub(super) async fn ask(&mut self, request: Request) -> Option<LdapResult> {
+    pub(super) async fn ask(&mut self, request: Request<'_>) -> Option<LdapResult> {
         let (tell, told) = oneshot::channel();
-        self.questions.send(Question(request, tell)).await.ok()?;
+        let id = FIRST_ID | (self.asked % FIRST_ID);
+        self.asked = self.asked.wrapping_add(1);
+        let (answer, request) = (request.answer(), request.bytes(id));
+        self.questions.send(Question { id, request, answer, tell }).await.ok()?;
         told.await.ok()
     }
 
@@ -214,9 +231,9 @@ async fn outward(
                 buffer.reserve(CHUNK);
                 sent
             }
-            Some(Question(request, tell)) = questions.recv() => {
-                lock(dialogue).ask(request.answer, tell);
-                send(server, &request.bytes).await
+            Some(Question { id, request, answer, tell }) = questions.recv() => {
+                lock(dialogue).ask(id, answer, tell);
+                send(server, &request).await
             }
         };
         if sent.is_err() {
@@ -265,11 +282,11 @@ fn frame(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
     Ok(content.get(..header.content).map(|content| (content, header.length + header.content)))
 }
 
-/// The result in the answer to an extended request, where there is no guard yet; none where it has
-/// not come whole.
-pub(super) fn extended_result(bytes: &[u8]) -> Result<Option<LdapResult>, Ending> {
+/// The result in the answer to the extended request with this id, where there is no guard yet; none
+/// where it has not come whole.
+pub(super) fn extended_result(bytes: &[u8], id: u32) -> Result<Option<LdapResult>, Ending> {
     let Some((content, _)) = frame(bytes)? else { return Ok(None) };
-    Ok(Some(dialogue::extended_result(content)?))
+    Ok(Some(dialogue::extended_result(content, id)?))
 }
 
 impl Ending {

@@ -212,7 +212,7 @@ impl Directory for Ldap {
             let (verification @ Verification::Right(_), Some(held)) = bound else {
                 return Ok((bound.0, Found::Nobody));
             };
-            let found = self.look(&Eyes::User(held), user, wanted, deadline).await?;
+            let found = self.look(&Eyes::User(Box::new(held)), user, wanted, deadline).await?;
             Ok((verification, found))
         })
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use hostile::{Answer, Script, Server, Way};
 
 use self::wire::{
-    BIND, EXTENDED, SEARCH, bind_response, displaced_notice, done, element, entry,
+    ALONE, BIND, EXTENDED, SEARCH, bind_response, displaced_notice, done, element, entry,
     extended_response, message, nested, notice, reference, result,
 };
 use super::Failure;
@@ -375,7 +375,7 @@ async fn a_bind_that_is_given_up_for_another_host_takes_its_connection_with_it()
 #[tokio::test]
 async fn what_is_slipped_in_behind_the_answer_to_start_tls_is_never_an_answer() {
     let script =
-        to(EXTENDED, |id| Answer::Send([extended_response(id), bind_response(1)].concat()));
+        to(EXTENDED, |id| Answer::Send([extended_response(id), bind_response(ALONE + 1)].concat()));
     let (_server, connection) = connect(Way::StartTls, script).await;
     match connection.map(drop) {
         Err(Failure::Host(why)) => assert!(why.contains("it does not speak TLS there"), "{why}"),

@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 
 use super::ber::{Reader, tag};
 use super::message::{self, Kind, Response};
-use super::request::ID;
 use super::{MAX_ANSWERS, MAX_ASKED, MAX_ELEMENTS, MAX_HELD, MAX_SEARCH, Violation};
 use crate::directory::ldap::host::describe;
 
@@ -73,9 +72,9 @@ pub(super) enum Verdict {
 }
 
 impl Dialogue {
-    /// Notes a request of the daemon's own, and whom its answer is to be told.
-    pub(super) fn ask(&mut self, answer: Kind, tell: oneshot::Sender<LdapResult>) {
-        self.open.insert(ID, Asked::Alone(answer, tell));
+    /// Notes a request of the daemon's own with this id, and whom its answer is to be told.
+    pub(super) fn ask(&mut self, id: u32, answer: Kind, tell: oneshot::Sender<LdapResult>) {
+        self.open.insert(id, Asked::Alone(answer, tell));
     }
 
     /// Notes a request of ldap3's: what stands in the SEQUENCE of its message.
@@ -146,11 +145,11 @@ fn unsolicited(response: &Response<'_>) -> Result<Verdict, Violation> {
     Ok(Verdict::Aside)
 }
 
-/// The result in the answer to the only request, which was an extended one of the daemon's own.
-pub(super) fn extended_result(content: &[u8]) -> Result<LdapResult, Violation> {
+/// The result in the answer to the only request, which was an extended one with this id.
+pub(super) fn extended_result(content: &[u8], id: u32) -> Result<LdapResult, Violation> {
     let (tell, mut told) = oneshot::channel();
     let mut dialogue = Dialogue::default();
-    dialogue.ask(Kind::Extended, tell);
+    dialogue.ask(id, Kind::Extended, tell);
     dialogue.heard(content)?;
     told.try_recv().map_err(|_| NO_REQUEST)
 }

@@ -2,7 +2,7 @@
 //! library behind the guard takes what it is given at its word.
 
 use ldap3::LdapResult;
-use ldap3::controls::{Control, RawControl};
+use ldap3::controls::{Control as ControlOfLdap3, RawControl};
 
 use super::ber::{Reader, tag, utf8};
 use super::{MAX_ELEMENTS, Violation};
@@ -51,6 +51,20 @@ pub(super) struct Outcome<'a> {
     text: &'a str,
 }
 
+/// RFC 4511 4.1.11.
+struct Control<'a> {
+    name: &'a str,
+    critical: bool,
+    value: Option<&'a [u8]>,
+}
+
+impl Control<'_> {
+    fn to_ldap3(&self) -> ControlOfLdap3 {
+        let (ctype, val) = (self.name.to_owned(), self.value.map(<[u8]>::to_vec));
+        ControlOfLdap3(None, RawControl { ctype, crit: self.critical, val })
+    }
+}
+
 impl<'a> Response<'a> {
     /// Reads the content of a message: what stands in its SEQUENCE.
     pub(super) fn read(content: &'a [u8]) -> Result<Self, Violation> {
@@ -84,12 +98,13 @@ impl<'a> Response<'a> {
     /// The result as the rest of the room knows it.
     pub(super) fn to_ldap3(&self) -> LdapResult {
         let mut list = Reader(self.controls);
+        let controls = std::iter::from_fn(|| control(&mut list).ok());
         LdapResult {
             rc: self.result.code,
             matched: String::new(),
             text: self.result.text.to_owned(),
             refs: Vec::new(),
-            ctrls: std::iter::from_fn(|| control(&mut list).ok()).collect(),
+            ctrls: controls.map(|control| control.to_ldap3()).collect(),
         }
     }
 }
@@ -172,18 +187,18 @@ fn entry(reader: &mut Reader<'_>, budget: &mut usize) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The next of a list, RFC 4511 4.1.11.
-fn control(list: &mut Reader<'_>) -> Result<Control, Violation> {
+/// The next of a list.
+fn control<'a>(list: &mut Reader<'a>) -> Result<Control<'a>, Violation> {
     let mut control = Reader(list.expect(tag::SEQUENCE)?);
-    let ctype = control.text(tag::OCTET_STRING)?.to_owned();
-    let crit = match control.optional(tag::BOOLEAN)? {
+    let name = control.text(tag::OCTET_STRING)?;
+    let critical = match control.optional(tag::BOOLEAN)? {
         None => false,
         Some(&[truth]) => truth != 0,
         Some(_) => return Err(Violation::Wrong("a truth value that is none")),
     };
-    let val = control.optional(tag::OCTET_STRING)?.map(<[u8]>::to_vec);
+    let value = control.optional(tag::OCTET_STRING)?;
     control.end()?;
-    Ok(Control(None, RawControl { ctype, crit, val }))
+    Ok(Control { name, critical, value })
 }
 
 fn spend(budget: &mut usize) -> Result<(), Violation> {

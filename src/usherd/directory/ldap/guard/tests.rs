@@ -19,7 +19,7 @@ fn dialogue(answer: Kind) -> Dialogue {
     let mut dialogue = Dialogue::default();
     dialogue.asked(&[2, 1, 1, SEARCH, 0]).unwrap();
     dialogue.asked(&[2, 1, 2, SEARCH, 0]).unwrap();
-    dialogue.ask(answer, oneshot::channel().0);
+    dialogue.ask(FIRST_ID, answer, oneshot::channel().0);
     dialogue
 }
 
@@ -129,7 +129,7 @@ proptest! {
     #[test]
     fn no_request_makes_it_panic(bytes in vec(any::<u8>(), 0..64)) {
         let _ = Dialogue::default().asked(&bytes);
-        let _ = extended_result(&bytes);
+        let _ = extended_result(&bytes, FIRST_ID);
     }
 }
 
@@ -170,11 +170,13 @@ async fn what_is_right_passes_unchanged_however_it_is_cut() {
     }
 }
 
+const BIND_OF_A: Request<'_> = Request::SimpleBind { dn: "cn=a", password: "a", control: "1.2" };
+
 #[tokio::test]
-async fn what_the_daemon_asks_itself_is_not_told_to_ldap3() {
+async fn what_the_daemon_asks_itself_is_told_to_nobody_else() {
     let (mut guard, server, mut client) = posted();
     let (mut from_client, mut to_client) = tokio::io::split(server);
-    let request = Request::simple_bind("cn=a", "secret", "1.2").bytes;
+    let request = BIND_OF_A.bytes(FIRST_ID);
     let serve = async {
         let mut asked = vec![0; request.len()];
         from_client.read_exact(&mut asked).await.unwrap();
@@ -182,20 +184,25 @@ async fn what_the_daemon_asks_itself_is_not_told_to_ldap3() {
         let policy = element(0x30, b"\x04\x031.2\x01\x01\xff\x04\x02\x30\x00");
         let response = [element(0x61, &result(49, b"no")), element(0xa0, &policy)].concat();
         to_client.write_all(&message(ALONE, &response)).await.unwrap();
-        // Nobody waits for it: it is the first that ldap3 hears of, and the end.
-        to_client.write_all(&bind_response(ALONE)).await.unwrap();
     };
-    let ask = guard.ask(Request::simple_bind("cn=a", "secret", "1.2"));
-    let (answer, ()) = tokio::join!(ask, serve);
+    let (answer, ()) = tokio::join!(guard.ask(BIND_OF_A), serve);
     let answer = answer.unwrap();
     let control = &answer.ctrls[0].1;
     assert_eq!((answer.rc, &*answer.text, answer.ctrls.len()), (49, "no", 1));
     assert_eq!((&*control.ctype, control.crit), ("1.2", true));
     assert_eq!(control.val.as_deref(), Some(&b"\x30\x00"[..]));
+    // The same answer again is none to the next question.
+    let again = async {
+        let mut asked = vec![0; request.len()];
+        from_client.read_exact(&mut asked).await.unwrap();
+        to_client.write_all(&bind_response(ALONE)).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(guard.ask(BIND_OF_A), again);
+    assert!(answer.is_none());
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     let why = guard.ending().map(|ending| ending.why.clone());
     assert_eq!(why.as_deref(), Some("the server was cut off: it sent an answer to no request"));
-    assert!(guard.ask(Request::external_bind()).await.is_none());
+    assert!(guard.ask(Request::ExternalBind).await.is_none());
 }
 
 #[tokio::test]

@@ -160,7 +160,7 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8)> {
     stream.read_exact(&mut content).await.ok()?;
     match content[..] {
         [2, 1, id, op, ..] => Some((id, op)),
-        [2, 4, 0x7f, 0xff, 0xff, 0xff, op, ..] => Some((wire::ALONE, op)),
+        [2, 4, 0x40, 0, 0, number @ ..0x80, op, ..] => Some((wire::ALONE + number, op)),
         _ => panic!("{content:?}"),
     }
 }

@@ -21,12 +21,13 @@ pub(in crate::directory::ldap) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Stands for the id of what the daemon asks itself, which is longer than those of ldap3.
-pub(in crate::directory::ldap) const ALONE: u8 = 0xff;
+/// From here on, a number stands for an id of what the daemon asks itself; those are longer than
+/// the ids of ldap3.
+pub(in crate::directory::ldap) const ALONE: u8 = 0x80;
 
 /// A message with this id, operation and whatever follows.
 pub(in crate::directory::ldap) fn message(id: u8, rest: &[u8]) -> Vec<u8> {
-    let id: &[u8] = if id == ALONE { &[2, 4, 0x7f, 0xff, 0xff, 0xff] } else { &[2, 1, id] };
+    let id: &[u8] = if id < ALONE { &[2, 1, id] } else { &[2, 4, 0x40, 0, 0, id - ALONE] };
     element(0x30, &[id, rest].concat())
 }
 
