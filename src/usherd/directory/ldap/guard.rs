@@ -6,9 +6,10 @@
 //! ldap3 searches and does nothing else. A bind is a question to the guard itself, one at a time,
 //! with an id of its own: a second answer to it is not taken for that to the next.
 //!
-//! A connection holds at most one message of [`MAX_MESSAGE`] (twice that while its buffer grows;
-//! and the result in the answer to a bind, which is no larger) and what the kernel buffers; a search lets at most [`MAX_SEARCH`] and [`MAX_ELEMENTS`] through,
-//! and all that are under way on a connection [`MAX_HELD`] of these.
+//! A connection holds at most one message of [`MAX_MESSAGE`] (twice that while its buffer grows),
+//! the result in the answer to a bind, and what the kernel buffers; a search lets at most
+//! [`MAX_SEARCH`] and [`MAX_ELEMENTS`] through, and all that are under way on a connection
+//! [`MAX_HELD`] of these.
 
 mod ber;
 mod dialogue;
@@ -207,8 +208,8 @@ fn check(buffer: &mut Vec<u8>, dialogue: &Mutex<Dialogue>) -> (usize, Option<Vio
     }
 }
 
-/// To the server: what ldap3 and the daemon itself ask. It is noted before it is sent: no answer may
-/// come sooner.
+/// To the server: what ldap3 and the daemon itself ask. It is noted before it is sent, so that no
+/// answer comes sooner.
 async fn outward(
     client: &mut (impl AsyncRead + Unpin),
     questions: &mut mpsc::Receiver<Question>,
