@@ -110,8 +110,6 @@ fn yes(config: &Config, who: &Identity) -> Option<Answer> {
         headers.push((&header.name, header.encoding.apply(value), value == who.profile.user()));
     }
     let mut answer = empty(StatusCode::OK);
-    // And the five that there may be besides.
-    answer.headers_mut().reserve(headers.len() + 5);
     if who.source == Source::Stale {
         answer.headers_mut().insert(STALE, who.age_s.into());
     }

@@ -7,7 +7,6 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
 use tokio::io::{DuplexStream, duplex};
 
-use super::message::Kind;
 use super::*;
 use crate::directory::ldap::tests::wire::{
     ALONE, BIND, SEARCH, bind_response, displaced_notice, done, element, entry, extended_response,
