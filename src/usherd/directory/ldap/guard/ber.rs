@@ -100,8 +100,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An element to be written.
-#[derive(Debug, Clone, Copy)]
+/// An element to be written. It may hold a password, so it cannot be printed.
+#[derive(Clone, Copy)]
 pub(super) enum Element<'a> {
     /// With this tag and content.
     Primitive(u8, &'a [u8]),
