@@ -1,7 +1,6 @@
 //! Debian's Apache httpd, run by hand on a loopback port, with everything in a temporary folder.
 
 use std::fs::{self, Permissions};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -60,6 +59,9 @@ const PROCESSES: &str = r#"
 </IfModule>
 "#;
 
+/// What httpd logs when it has begun to serve, and serves again after a restart.
+const SERVES: &str = "resuming normal operations";
+
 /// The ways in which httpd spreads its work over processes and threads.
 pub(crate) const MPMS: [&str; 3] = ["event", "worker", "prefork"];
 
@@ -102,11 +104,10 @@ impl Httpd {
             let mut httpd = adapt(command(folder.path()));
             httpd.arg("-DFOREGROUND");
             let mut process = Process::start(httpd, &folder.path().join("output"));
+            // Before that it listens, and has written its process id, but a signal still ends it.
             until("httpd", || {
-                if folder.path().join("pid").exists() {
-                    return TcpStream::connect(("127.0.0.1", port)).ok().map(|_| true);
-                }
-                process.ended().map(|_| false)
+                let serves = text_of(&folder.path().join("log")).contains(SERVES);
+                serves.then_some(true).or_else(|| process.ended().map(|_| false))
             })
             .then_some((process, port))
             .or_else(|| {
@@ -166,7 +167,7 @@ impl Httpd {
 
     /// Lets it read its configuration again and serve with it, and waits until it does.
     pub(crate) fn graceful(&self) {
-        let restarts = || self.log().matches("resuming normal operations").count();
+        let restarts = || self.log().matches(SERVES).count();
         let before = restarts();
         self.process.signal(Signal::SIGUSR1);
         super::until_true("the restart", || {
