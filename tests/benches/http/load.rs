@@ -9,7 +9,8 @@ use crate::support::programs::installed;
 use crate::support::text_of;
 
 pub(crate) const CONNECTIONS: usize = 64;
-const SECONDS: &str = "3";
+/// Short, and often in turn: what else the machine does changes from second to second.
+const SECONDS: &str = "1";
 
 /// What was measured.
 pub(crate) struct Run {
@@ -83,6 +84,8 @@ fn cpu() -> BTreeMap<String, u64> {
     let processes: Vec<Vec<String>> = fs::read_dir("/proc")
         .expect("/proc")
         .flatten()
+        // `self` and `thread-self` are there besides.
+        .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
         .filter_map(|entry| stat(&text_of(&entry.path().join("stat"))))
         .collect();
     // A child may stand before its parent in the list.

@@ -27,7 +27,7 @@ use std::path::Path;
 
 use load::Run;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 11;
 /// The goal, of what nginx reaches that asks for a fixed 204.
 const GOAL: f64 = 0.7;
 
