@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 use usher_protocol::client::ClientError;
 use usher_protocol::{Identity, Reason, Refusal, Source, Verdict, Warning};
 
-use crate::config::Config;
+use crate::config::{Config, Header};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
@@ -102,13 +102,14 @@ pub(crate) fn of_verdict(
 
 /// All headers, empty where nothing is known: what a proxy copies then overwrites what a client
 /// sent. None, if they do not fit.
-fn yes(config: &Config, who: &Identity) -> Option<Answer> {
-    let mut headers: Vec<(&HeaderName, Vec<u8>, bool)> = Vec::new();
-    for header in &config.headers {
-        let told = who.profile.metadata().find(|(key, _)| key.eq_ignore_ascii_case(&header.key));
+fn yes<'a>(config: &'a Config, who: &Identity) -> Option<Answer> {
+    let (user, told) = (who.profile.user(), who.profile.metadata().collect::<Vec<_>>());
+    let header = |header: &'a Header| {
+        let told = told.iter().find(|(key, _)| key.eq_ignore_ascii_case(&header.key));
         let value = told.map_or("", |(_, value)| value);
-        headers.push((&header.name, header.encoding.apply(value), value == who.profile.user()));
-    }
+        (&header.name, header.encoding.apply(value), value == user)
+    };
+    let mut headers: Vec<_> = config.headers.iter().map(header).collect();
     let mut answer = empty(StatusCode::OK);
     if who.source == Source::Stale {
         answer.headers_mut().insert(STALE, who.age_s.into());

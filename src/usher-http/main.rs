@@ -5,9 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use usher_http::{Address, Config, Service};
+
+/// A request takes some twenty small pieces of memory and gives them back at once.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Answers the authentication requests of nginx and other proxies from usherd.
 #[derive(Parser)]

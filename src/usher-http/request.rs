@@ -2,8 +2,14 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{ACCEPT, HOST, HeaderMap, HeaderName};
 use hyper::{Request, Uri};
+
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
 /// The head of a request, taken apart.
 #[derive(Clone, Copy)]
@@ -28,27 +34,27 @@ impl<'a> Head<'a> {
 
     /// Whether this is asked for a person with a browser.
     pub(crate) fn takes_html(&self) -> bool {
-        let accepts = self.headers.get("accept").and_then(|accepted| accepted.to_str().ok());
+        let accepts = self.headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
         accepts.is_some_and(|accepted| accepted.contains("text/html"))
     }
 
     /// Whence the user comes, for the throttling of guessers: `X-Real-IP`, else the last address of
     /// `X-Forwarded-For`, which is the one that the nearest proxy saw.
     pub(crate) fn client(&self) -> Option<IpAddr> {
-        let last = |name: &str| self.headers.get_all(name).iter().next_back()?.to_str().ok();
+        let last = |name: &HeaderName| self.headers.get_all(name).iter().next_back()?.to_str().ok();
         let address =
             |text: &str| text.rsplit(',').next().and_then(|last| last.trim().parse().ok());
-        last("x-real-ip").and_then(address).or_else(|| last("x-forwarded-for").and_then(address))
+        last(&REAL_IP).and_then(address).or_else(|| last(&FORWARDED_FOR).and_then(address))
     }
 
     /// The page that the user wanted, empty where the proxy does not say it.
     pub(crate) fn wanted(&self) -> String {
-        let header = |name: &'static str| only(self.headers, &HeaderName::from_static(name));
-        let (host, path) = match header("x-forwarded-uri") {
-            Some(path) => (header("x-forwarded-host"), Some(path)),
-            None => (header("host"), self.below.map(str::to_owned)),
+        let header = |name: &HeaderName| only(self.headers, name);
+        let (host, path) = match header(&FORWARDED_URI) {
+            Some(path) => (header(&FORWARDED_HOST), Some(path)),
+            None => (header(&HOST), self.below.map(str::to_owned)),
         };
-        let scheme = header("x-forwarded-proto").filter(|scheme| scheme == "http");
+        let scheme = header(&FORWARDED_PROTO).filter(|scheme| scheme == "http");
         let scheme = scheme.unwrap_or_else(|| "https".to_owned());
         match (host, path) {
             (Some(host), Some(path)) if path.starts_with('/') => format!("{scheme}://{host}{path}"),
