@@ -1,12 +1,12 @@
 //! The asynchronous client: many questions at once over one connection.
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixListener;
-use std::sync::Arc;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use tokio::task::JoinSet;
-use usher_http::Client;
+use usher_http::{Client, Pool};
 use usher_protocol::client::{Client as BlockingClient, ClientError};
 use usher_protocol::{Answer, Reply, Request, Verdict, frame};
 
@@ -39,44 +39,60 @@ async fn a_hundred_askers_share_one_connection_and_each_gets_its_own_answer() {
     assert_eq!(daemon.status()["connections"], 1);
 }
 
+/// Answers what comes, and tells how many questions came with each read.
+fn answer_all(mut stream: UnixStream, together: &mpsc::Sender<usize>) {
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let length = stream.read(&mut bytes).expect("questions");
+        let mut rest = &bytes[..length];
+        let mut count = 0;
+        while let Some((header, behind)) = rest.split_first_chunk() {
+            let (body, behind) = behind.split_at(frame::length(*header).expect("a length"));
+            let Request { id, .. } = frame::decode(body).expect("a request");
+            let answer = Answer { id, reply: Reply::Done(String::new()) };
+            stream.write_all(&frame::encode(&answer).expect("a frame")).expect("a client");
+            (rest, count) = (behind, count + 1);
+        }
+        if count == 0 {
+            break;
+        }
+        together.send(count).expect("somebody counts");
+    }
+}
+
 /// With one thread, so that the questions are put before what they wake can run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn questions_of_a_moment_travel_together() {
+async fn questions_of_a_moment_travel_together_and_moments_take_turns() {
+    const CONNECTIONS: usize = 4;
     const QUESTIONS: usize = 16;
     let folder = tempfile::TempDir::new().expect("temporary folder");
     let socket = folder.path().join("usher.sock");
     let listener = UnixListener::bind(&socket).expect("a socket");
+    let (tell, told) = mpsc::channel();
     let daemon = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("a connection");
-        let mut bytes = vec![0; 1 << 16];
-        let mut together = Vec::new();
-        while together.iter().sum::<usize>() < 1 + QUESTIONS {
-            let length = stream.read(&mut bytes).expect("questions");
-            let mut rest = &bytes[..length];
-            let mut count = 0;
-            while let Some((header, behind)) = rest.split_first_chunk() {
-                let (body, behind) = behind.split_at(frame::length(*header).expect("a length"));
-                let Request { id, .. } = frame::decode(body).expect("a request");
-                let answer = Answer { id, reply: Reply::Done(String::new()) };
-                stream.write_all(&frame::encode(&answer).expect("a frame")).expect("a client");
-                (rest, count) = (behind, count + 1);
-            }
-            together.push(count);
+        for _ in 0..CONNECTIONS {
+            let (stream, _) = listener.accept().expect("a connection");
+            let tell = tell.clone();
+            thread::spawn(move || answer_all(stream, &tell));
         }
-        together
     });
-    let client = Arc::new(Client::new(&socket));
-    client.ask(lookup("alice"), PATIENCE).await.expect("an answer");
+    let pool = Arc::new(Pool::new(&socket));
+    for _ in 0..CONNECTIONS {
+        pool.ask(lookup("alice"), PATIENCE).await.expect("an answer");
+    }
+    daemon.join().expect("each moment has opened another connection");
     let asking = tokio::spawn(async move {
         let mut askers = JoinSet::new();
         for _ in 0..QUESTIONS {
-            let client = Arc::clone(&client);
-            askers.spawn(async move { client.ask(lookup("alice"), PATIENCE).await });
+            let pool = Arc::clone(&pool);
+            askers.spawn(async move { pool.ask(lookup("alice"), PATIENCE).await });
         }
         askers.join_all().await
     });
     assert!(asking.await.expect("no panic").iter().all(Result::is_ok));
-    assert_eq!(daemon.join().expect("the daemon"), [1, QUESTIONS]);
+    // It ends since the pool, and with it each connection, has ended.
+    let together = tokio::task::spawn_blocking(move || told.iter().collect::<Vec<_>>());
+    assert_eq!(together.await.expect("no panic"), [1, 1, 1, 1, QUESTIONS]);
 }
 
 #[tokio::test]

@@ -36,7 +36,11 @@ pub struct Client {
     path: PathBuf,
     last_id: AtomicU64,
     line: AsyncMutex<Line>,
+    moments: Moments,
 }
+
+/// How often questions have been written: those of a moment in one go.
+type Moments = Arc<AtomicUsize>;
 
 #[derive(Debug, Default)]
 struct Line {
@@ -45,17 +49,20 @@ struct Line {
     down: Option<Instant>,
 }
 
-/// A few clients that take turns: a connection has a limit of questions under way.
+/// A few clients that take turns, since a connection has a limit of questions under way. The
+/// questions of a moment are for one of them, so that they travel together.
 #[derive(Debug)]
 pub struct Pool {
     clients: [Client; 4],
-    turn: AtomicUsize,
+    moments: Moments,
 }
 
 impl Pool {
     /// Clients of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: &Path) -> Self {
-        Self { clients: std::array::from_fn(|_| Client::new(path)), turn: AtomicUsize::new(0) }
+        let moments = Moments::default();
+        let client = |_| Client { moments: Arc::clone(&moments), ..Client::new(path) };
+        Self { clients: std::array::from_fn(client), moments }
     }
 
     /// As [`Client::ask`].
@@ -63,7 +70,7 @@ impl Pool {
     /// # Errors
     /// See [`ClientError`]: none of them means "no".
     pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        let turn = self.moments.load(Ordering::Relaxed) % self.clients.len();
         match self.clients.get(turn) {
             Some(client) => client.ask(call, timeout).await,
             None => Err(ClientError::Closed),
@@ -86,7 +93,8 @@ struct Connection {
 impl Client {
     /// A client of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), last_id: AtomicU64::new(0), line: AsyncMutex::default() }
+        let (last_id, moments) = (AtomicU64::new(0), Moments::default());
+        Self { path: path.into(), last_id, line: AsyncMutex::default(), moments }
     }
 
     /// Asks, and waits at most `timeout` for the answer.
@@ -125,7 +133,8 @@ impl Client {
         loop {
             let error = match UnixStream::connect(&self.path).await {
                 Ok(stream) => {
-                    let connection = Arc::new(Connection::new(stream));
+                    let moments = Arc::clone(&self.moments);
+                    let connection = Arc::new(Connection::new(stream, moments));
                     *line = Line { open: Some(Arc::clone(&connection)), down: None };
                     return Ok(connection);
                 }
@@ -147,18 +156,20 @@ fn may_pass(error: &io::Error) -> bool {
 }
 
 impl Connection {
-    fn new(stream: UnixStream) -> Self {
+    fn new(stream: UnixStream, moments: Moments) -> Self {
         let (read, write) = stream.into_split();
         let (outbox, outgoing) = mpsc::channel(OUTBOX);
         let waiting = Waiting::default();
         let mut tasks = JoinSet::new();
-        let answers = read_answers(read, Arc::clone(&waiting));
+        let asked = Arc::clone(&waiting);
         tasks.spawn(async move {
-            // Whichever ends first ends the connection, and with it everybody's waiting.
+            // Whichever ends first ends the connection.
             tokio::select! {
-                () = write_requests(write, outgoing) => {}
-                waiting = answers => lock(&waiting).clear(),
+                () = write_requests(write, outgoing, moments) => {}
+                () = read_answers(read, &asked) => {}
             }
+            // No question is taken any more, so this ends all waiting.
+            lock(&asked).clear();
         });
         Self { outbox, waiting, _tasks: tasks }
     }
@@ -168,12 +179,7 @@ impl Connection {
         lock(&self.waiting).insert(id, tell);
         let _leaving = Leaving { id, waiting: &self.waiting };
         self.outbox.send(Arc::clone(frame)).await.map_err(|_| ClientError::Closed)?;
-        // The tasks may have ended between the two lines above; an answer counts all the same.
-        tokio::select! {
-            biased;
-            reply = told => reply.map_err(|_| ClientError::Closed),
-            () = self.outbox.closed() => Err(ClientError::Closed),
-        }
+        told.await.map_err(|_| ClientError::Closed)
     }
 }
 
@@ -191,7 +197,11 @@ impl Drop for Leaving<'_> {
 
 /// Writes what waits in one go: a busy proxy asks many questions at once. Whoever is about to ask
 /// when the first question comes may do so before.
-async fn write_requests(mut stream: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Frame>) {
+async fn write_requests(
+    mut stream: OwnedWriteHalf,
+    mut outgoing: mpsc::Receiver<Frame>,
+    moments: Moments,
+) {
     let mut frames = Vec::with_capacity(OUTBOX);
     while let Some(first) = outgoing.recv().await {
         frames.push(first);
@@ -201,6 +211,7 @@ async fn write_requests(mut stream: OwnedWriteHalf, mut outgoing: mpsc::Receiver
         {
             frames.push(another);
         }
+        moments.fetch_add(1, Ordering::Relaxed);
         // Long enough from the start: a buffer that grows leaves passwords behind.
         let length = frames.iter().map(|frame| frame.len()).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
@@ -212,24 +223,24 @@ async fn write_requests(mut stream: OwnedWriteHalf, mut outgoing: mpsc::Receiver
 }
 
 /// Hands answers out until the connection ends or says something that is no answer.
-async fn read_answers(stream: OwnedReadHalf, waiting: Waiting) -> Waiting {
-    let mut stream = BufReader::new(stream);
-    while let Some(answer) = read_answer(&mut stream).await {
-        let asker = lock(&waiting).remove(&answer.id);
+async fn read_answers(stream: OwnedReadHalf, waiting: &Waiting) {
+    let (mut stream, mut body) = (BufReader::new(stream), Vec::new());
+    while let Some(answer) = read_answer(&mut stream, &mut body).await {
+        let asker = lock(waiting).remove(&answer.id);
         if let Some(tell) = asker {
             // Whoever asked may have stopped waiting.
             let _ = tell.send(answer.reply);
         }
     }
-    waiting
 }
 
-async fn read_answer(stream: &mut BufReader<OwnedReadHalf>) -> Option<Answer> {
+/// The next answer, through memory that the one before has used.
+async fn read_answer(stream: &mut BufReader<OwnedReadHalf>, body: &mut Vec<u8>) -> Option<Answer> {
     let mut header = [0; HEADER];
     stream.read_exact(&mut header).await.ok()?;
-    let mut body = vec![0; frame::length(header).ok()?];
-    stream.read_exact(&mut body).await.ok()?;
-    frame::decode(&body).ok()
+    body.resize(frame::length(header).ok()?, 0);
+    stream.read_exact(body).await.ok()?;
+    frame::decode(body).ok()
 }
 
 fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Reply>>> {
