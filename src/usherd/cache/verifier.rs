@@ -49,14 +49,13 @@ impl Digester {
 
     /// The digest of a user's password; the same password of another user has another one.
     pub fn digest(&self, name: &str, password: &Password) -> Digest {
-        let mut hasher = blake3::Hasher::new_keyed(&self.key());
-        let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
-        hasher.update(&length.to_le_bytes());
-        hasher.update(name.as_bytes());
-        hasher.update(password.as_bytes());
-        let digest = Digest(hasher.finalize());
-        hasher.zeroize();
-        digest
+        let (name, password) = (name.as_bytes(), password.as_bytes());
+        let length = u64::try_from(name.len()).unwrap_or(u64::MAX).to_le_bytes();
+        // In one piece, since a hasher for pieces is two kilobytes to set up and to wipe.
+        let mut whole =
+            Zeroizing::new(Vec::with_capacity(length.len() + name.len() + password.len()));
+        [&length, name, password].iter().for_each(|part| whole.extend_from_slice(part));
+        Digest(blake3::keyed_hash(&self.key(), &whole))
     }
 
     /// Overwrites the key. No digest from before is of use to anybody then; what is still digested
