@@ -33,7 +33,7 @@ impl Run {
     }
 }
 
-/// Alice asks for the page for a few seconds.
+/// Alice asks for the page, again and again.
 pub(crate) fn run(port: u16) -> Run {
     let before = cpu();
     let mut wrk = Command::new(installed("wrk", "wrk"));
