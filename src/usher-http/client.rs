@@ -36,11 +36,12 @@ pub struct Client {
     path: PathBuf,
     last_id: AtomicU64,
     line: AsyncMutex<Line>,
-    moments: Moments,
+    turn: Turn,
 }
 
-/// How often questions have been written: those of a moment in one go.
-type Moments = Arc<AtomicUsize>;
+/// Which client's turn it is: the next one's when questions have been written, those of a moment in
+/// one go, or when they cannot be.
+type Turn = Arc<AtomicUsize>;
 
 #[derive(Debug, Default)]
 struct Line {
@@ -54,15 +55,15 @@ struct Line {
 #[derive(Debug)]
 pub struct Pool {
     clients: [Client; 4],
-    moments: Moments,
+    turn: Turn,
 }
 
 impl Pool {
     /// Clients of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: &Path) -> Self {
-        let moments = Moments::default();
-        let client = |_| Client { moments: Arc::clone(&moments), ..Client::new(path) };
-        Self { clients: std::array::from_fn(client), moments }
+        let turn = Turn::default();
+        let client = |_| Client { turn: Arc::clone(&turn), ..Client::new(path) };
+        Self { clients: std::array::from_fn(client), turn }
     }
 
     /// As [`Client::ask`].
@@ -70,7 +71,7 @@ impl Pool {
     /// # Errors
     /// See [`ClientError`]: none of them means "no".
     pub async fn ask(&self, call: Call, timeout: Duration) -> Result<Reply, ClientError> {
-        let turn = self.moments.load(Ordering::Relaxed) % self.clients.len();
+        let turn = self.turn.load(Ordering::Relaxed) % self.clients.len();
         match self.clients.get(turn) {
             Some(client) => client.ask(call, timeout).await,
             None => Err(ClientError::Closed),
@@ -93,8 +94,8 @@ struct Connection {
 impl Client {
     /// A client of the daemon that listens at `path`. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let (last_id, moments) = (AtomicU64::new(0), Moments::default());
-        Self { path: path.into(), last_id, line: AsyncMutex::default(), moments }
+        let (last_id, turn) = (AtomicU64::new(0), Turn::default());
+        Self { path: path.into(), last_id, line: AsyncMutex::default(), turn }
     }
 
     /// Asks, and waits at most `timeout` for the answer.
@@ -116,7 +117,7 @@ impl Client {
                 if !matches!(result, Err(ClientError::Closed)) {
                     break;
                 }
-                result = self.connection().await?.exchange(id, &frame).await;
+                result = self.connection().await?.exchange(id, &frame, &self.turn).await;
             }
             result
         };
@@ -133,13 +134,14 @@ impl Client {
         loop {
             let error = match UnixStream::connect(&self.path).await {
                 Ok(stream) => {
-                    let moments = Arc::clone(&self.moments);
-                    let connection = Arc::new(Connection::new(stream, moments));
+                    let connection = Connection::new(stream, Arc::clone(&self.turn));
+                    let connection = Arc::new(connection);
                     *line = Line { open: Some(Arc::clone(&connection)), down: None };
                     return Ok(connection);
                 }
                 Err(error) => error,
             };
+            self.turn.fetch_add(1, Ordering::Relaxed);
             let down = *line.down.get_or_insert_with(Instant::now);
             if !may_pass(&error) || down.elapsed() > RESTART {
                 return Err(ClientError::Connect(self.path.clone(), error));
@@ -156,30 +158,40 @@ fn may_pass(error: &io::Error) -> bool {
 }
 
 impl Connection {
-    fn new(stream: UnixStream, moments: Moments) -> Self {
+    fn new(stream: UnixStream, turn: Turn) -> Self {
         let (read, write) = stream.into_split();
         let (outbox, outgoing) = mpsc::channel(OUTBOX);
         let waiting = Waiting::default();
         let mut tasks = JoinSet::new();
-        let asked = Arc::clone(&waiting);
+        let end = End(Arc::clone(&waiting));
         tasks.spawn(async move {
             // Whichever ends first ends the connection.
             tokio::select! {
-                () = write_requests(write, outgoing, moments) => {}
-                () = read_answers(read, &asked) => {}
+                () = write_requests(write, outgoing, turn) => {}
+                () = read_answers(read, &end.0) => {}
             }
-            // No question is taken any more, so this ends all waiting.
-            lock(&asked).clear();
         });
         Self { outbox, waiting, _tasks: tasks }
     }
 
-    async fn exchange(&self, id: u64, frame: &Frame) -> Result<Reply, ClientError> {
+    async fn exchange(&self, id: u64, frame: &Frame, turn: &Turn) -> Result<Reply, ClientError> {
         let (tell, told) = oneshot::channel();
         lock(&self.waiting).insert(id, tell);
         let _leaving = Leaving { id, waiting: &self.waiting };
+        if self.outbox.capacity() == 0 {
+            turn.fetch_add(1, Ordering::Relaxed);
+        }
         self.outbox.send(Arc::clone(frame)).await.map_err(|_| ClientError::Closed)?;
         told.await.map_err(|_| ClientError::Closed)
+    }
+}
+
+/// The end of a connection: all waiting ends, once no question is taken any more.
+struct End(Waiting);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        lock(&self.0).clear();
     }
 }
 
@@ -200,7 +212,7 @@ impl Drop for Leaving<'_> {
 async fn write_requests(
     mut stream: OwnedWriteHalf,
     mut outgoing: mpsc::Receiver<Frame>,
-    moments: Moments,
+    turn: Turn,
 ) {
     let mut frames = Vec::with_capacity(OUTBOX);
     while let Some(first) = outgoing.recv().await {
@@ -211,7 +223,7 @@ async fn write_requests(
         {
             frames.push(another);
         }
-        moments.fetch_add(1, Ordering::Relaxed);
+        turn.fetch_add(1, Ordering::Relaxed);
         // Long enough from the start: a buffer that grows leaves passwords behind.
         let length = frames.iter().map(|frame| frame.len()).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
