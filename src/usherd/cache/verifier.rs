@@ -49,13 +49,9 @@ impl Digester {
 
     /// The digest of a user's password; the same password of another user has another one.
     pub fn digest(&self, name: &str, password: &Password) -> Digest {
-        let (name, password) = (name.as_bytes(), password.as_bytes());
-        let length = u64::try_from(name.len()).unwrap_or(u64::MAX).to_le_bytes();
-        // In one piece, since a hasher for pieces is two kilobytes to set up and to wipe.
-        let mut whole =
-            Zeroizing::new(Vec::with_capacity(length.len() + name.len() + password.len()));
-        [&length, name, password].iter().for_each(|part| whole.extend_from_slice(part));
-        Digest(blake3::keyed_hash(&self.key(), &whole))
+        // Under a key of the user's own: no copy of both together is made, and none need be wiped.
+        let own = Zeroizing::new(blake3::keyed_hash(&self.key(), name.as_bytes()));
+        Digest(blake3::keyed_hash(own.as_bytes(), password.as_bytes()))
     }
 
     /// Overwrites the key. No digest from before is of use to anybody then; what is still digested
