@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::{Answer, Call, Query, Request};
+use crate::{Answer, Call, Identity, Query, Reply, Request, Verdict};
 
 /// The protocol version in every frame.
 pub const VERSION: u8 = 1;
@@ -107,14 +107,47 @@ pub fn encode(message: &impl Message) -> Result<Zeroizing<Vec<u8>>, FrameError> 
 /// Adds an answer's frame to others; nothing, if it cannot be. Answers hold no secret.
 pub fn append_answer(frames: &mut Vec<u8>, answer: &Answer) -> Result<(), FrameError> {
     let begin = frames.len();
-    append(frames, answer).inspect_err(|_| frames.truncate(begin))
+    let appended = match &answer.reply {
+        Reply::Verdict(Verdict::Granted(who)) => append_yes(frames, (answer.id, 0, 0), who),
+        Reply::Verdict(Verdict::Found(who)) => append_yes(frames, (answer.id, 0, 1), who),
+        _ => append(frames, answer),
+    };
+    appended.inspect_err(|_| frames.truncate(begin))
+}
+
+/// A yes about somebody, by its id and the numbers of the variants. The profile has its bytes
+/// already.
+fn append_yes(
+    frames: &mut Vec<u8>,
+    front: (u64, u32, u32),
+    who: &Identity,
+) -> Result<(), FrameError> {
+    let Identity { profile, source, age_s, warning } = who;
+    framed(frames, |frames| {
+        write(frames, &front)?;
+        frames.extend_from_slice(profile.as_bytes());
+        write(frames, &(source, age_s, warning))
+    })
 }
 
 fn append(frames: &mut Vec<u8>, message: &impl Message) -> Result<(), FrameError> {
+    framed(frames, |frames| write(frames, message))
+}
+
+fn write(frames: &mut Vec<u8>, values: &impl Serialize) -> Result<(), FrameError> {
+    bincode::serde::encode_into_std_write(values, frames, WIRE)
+        .map(drop)
+        .map_err(|error| FrameError::Malformed(error.to_string()))
+}
+
+/// The header, and what follows it.
+fn framed(
+    frames: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), FrameError>,
+) -> Result<(), FrameError> {
     let begin = frames.len();
     frames.extend_from_slice(&[0, 0, 0, 0, VERSION]);
-    bincode::serde::encode_into_std_write(message, &mut *frames, WIRE)
-        .map_err(|error| FrameError::Malformed(error.to_string()))?;
+    write(frames)?;
     let length = frames.len() - begin - HEADER;
     match u32::try_from(length) {
         Ok(claim) if length <= MAX_LENGTH => {

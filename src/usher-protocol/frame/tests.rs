@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
-use super::{FrameError, HEADER, MAX_LENGTH, VERSION, decode, encode, length};
-use crate::{Answer, Call, Password, Query, Reason, Refusal, Reply, Request, Verdict};
+use super::{FrameError, HEADER, MAX_LENGTH, VERSION, append_answer, decode, encode, length};
+use crate::{
+    Answer, Call, Identity, Password, Profile, Query, Reason, Refusal, Reply, Request, Source,
+    Verdict, Warning,
+};
 
 fn body(message: &impl super::Message) -> Vec<u8> {
     encode(message).expect("encodes")[HEADER..].to_vec()
@@ -72,7 +75,41 @@ fn a_message_too_long_for_a_frame_is_not_sent() {
     assert!(matches!(encode(&answer), Err(FrameError::TooLong(_))));
 }
 
+#[test]
+fn a_profile_that_is_shorter_than_it_says_is_refused() {
+    let profile = Profile::new("alice", "corp", &[("MAIL", "alice@example.com")], &["dev"]);
+    let who = Identity { profile, source: Source::Cache, age_s: 0, warning: None };
+    let whole = body(&Answer { id: 1, reply: Reply::Verdict(Verdict::Granted(who)) });
+    for end in 0..whole.len() {
+        assert!(decode::<Answer>(&whole[..end]).is_err(), "cut at {end}");
+    }
+    let claim = whole.iter().position(|byte| *byte == b'M').expect("the name") - 2;
+    let lying = [&whole[..claim], &[253], &[0xff; 8], &whole[claim + 1..]].concat();
+    assert!(decode::<Answer>(&lying).is_err());
+}
+
 proptest! {
+    #[test]
+    fn a_yes_has_the_bytes_of_its_message_however_it_is_written(
+        id in any::<u64>(),
+        (user, realm) in (".{0,300}", ".{0,9}"),
+        metadata in proptest::collection::vec((".{0,9}", ".{0,300}"), 0..5),
+        groups in proptest::collection::vec(".{0,20}", 0..300),
+        age_s in any::<u64>(),
+        (granted, expires) in (any::<bool>(), any::<Option<u64>>()),
+    ) {
+        let profile = Profile::new(&user, &realm, &metadata, &groups);
+        let warning = expires.map(Warning::PasswordExpires);
+        let who = Identity { profile, source: Source::Stale, age_s, warning };
+        let verdict = if granted { Verdict::Granted(who) } else { Verdict::Found(who) };
+        let answer = Answer { id, reply: Reply::Verdict(verdict) };
+        let mut frames = b"before".to_vec();
+        append_answer(&mut frames, &answer).expect("encodes");
+        let whole = encode(&answer).expect("encodes");
+        prop_assert_eq!(&frames[6..], whole.as_slice());
+        prop_assert_eq!(decode::<Answer>(&frames[6 + HEADER..]).expect("decodes"), answer);
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode::<Request>(&bytes);

@@ -7,13 +7,13 @@ use super::username::in_case;
 use crate::config::{Metadata, MetadataValue, Realm};
 
 /// What a realm tells of a user, the metadata in the configured order; a name without a value is
-/// left out.
-pub(super) fn profile(realm: &Realm, person: &Person) -> Profile {
+/// left out. `before` is to stand in front of it in its memory.
+pub(super) fn profile(realm: &Realm, person: &Person, before: Vec<u8>) -> Profile {
     let user = harmless(in_case(person.username(), realm.usernames.case));
     let named = realm.metadata.iter().map(|item| (&item.name, value(item, &user, person)));
     let metadata: Vec<_> = named.filter_map(|(name, value)| Some((name, value?))).collect();
     let groups: Vec<_> = person.groups().map(|group| harmless(group.to_owned())).collect();
-    Profile::new(&user, &realm.name, &metadata, &groups)
+    Profile::after(before, &user, &realm.name, &metadata, &groups)
 }
 
 fn value(item: &Metadata, user: &str, person: &Person) -> Option<String> {
@@ -60,7 +60,7 @@ mod tests {
         let username = "Ali\tce".to_owned();
         let entry = Entry { username, attributes, groups, ..Entry::default() };
         let realm = settings(metadata);
-        let told = profile(&realm, &Person::new(&entry, &[], &realm));
+        let told = profile(&realm, &Person::new(&entry, &[], &realm), Vec::new());
         assert_eq!((told.user(), told.realm()), ("ali ce", "corp"));
         assert!(told.groups().eq(["dev", "o ps"]), "{told:?}");
         let metadata: Vec<_> = told.metadata().collect();

@@ -268,7 +268,7 @@ impl Realm {
         }
         let profile = match &self.teller {
             None => person.profile().clone(),
-            Some(_) => metadata::profile(&self.settings, person),
+            Some(_) => metadata::profile(&self.settings, person, Vec::new()),
         };
         explain::metadata(&self.settings.metadata, &profile);
         Ok(Identity {

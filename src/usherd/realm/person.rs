@@ -1,8 +1,6 @@
 //! A user as the cache keeps them: packed, since there may be very many, and in one piece, since
 //! each look at another place in memory may take longer than all else.
 
-use std::sync::Arc;
-
 use usher_protocol::{Profile, Reason};
 
 use super::metadata;
@@ -14,24 +12,22 @@ use crate::directory::Entry;
 /// are. In this order: the id, the user name, the names of the attributes and the filters that
 /// were wanted beside the realm's own, the filters that match, the groups, and each attribute with
 /// its values. A clone shares them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Person {
-    /// Where each text ends, then the texts. [`NAME`] is added to the end of what is the name of
-    /// an attribute.
-    packed: Arc<[u8]>,
-    texts: u32,
-    extra: u32,
-    filters: u32,
-    groups: u32,
-    barred: Option<Reason>,
-    /// What the realm whose directory said it tells.
+    /// What the realm whose directory said it tells. In front of it: the [`Counts`], where each
+    /// text ends, the texts. [`NAME`] is added to the end of what is the name of an attribute.
     profile: Profile,
+    barred: Option<Reason>,
 }
+
+/// Of all texts, and of the attributes and filters that were wanted, the filters that match, the
+/// groups.
+type Counts = [u32; 4];
 
 /// No entry is that long.
 const NAME: u32 = 1 << 31;
-/// Bytes that say where a text ends.
-const END: usize = size_of::<u32>();
+/// Bytes of a count, or of where a text ends.
+const NUMBER: usize = size_of::<u32>();
 /// The counters in front of what an `Arc` holds.
 const COUNTERS: usize = 2 * size_of::<usize>();
 
@@ -46,8 +42,9 @@ impl Person {
             texts.push((name, NAME));
             texts.extend(values.iter().map(|value| (value.as_str(), 0)));
         }
-        let bytes = texts.iter().map(|(text, _)| END + text.len()).sum();
-        let mut packed = Vec::with_capacity(bytes);
+        let counts = [texts.len(), extra.len(), entry.filters.len(), entry.groups.len()];
+        let counts: Counts = counts.map(|count| u32::try_from(count).unwrap_or_default());
+        let mut packed: Vec<u8> = counts.into_iter().flat_map(u32::to_ne_bytes).collect();
         let mut end = 0;
         for (text, mark) in &texts {
             end += text.len();
@@ -55,17 +52,9 @@ impl Person {
             packed.extend_from_slice(&(end | mark).to_ne_bytes());
         }
         texts.iter().for_each(|(text, _)| packed.extend_from_slice(text.as_bytes()));
-        let count = |count: usize| u32::try_from(count).unwrap_or_default();
-        let packed = Self {
-            packed: packed.into(),
-            texts: count(texts.len()),
-            extra: count(extra.len()),
-            filters: count(entry.filters.len()),
-            groups: count(entry.groups.len()),
-            barred: entry.barred,
-            profile: Profile::default(),
-        };
-        Self { profile: metadata::profile(realm, &packed), ..packed }
+        let untold = Profile::after(packed.clone(), "", "", &[("", ""); 0], &[""; 0]);
+        let said = Self { profile: untold, barred: entry.barred };
+        Self { profile: metadata::profile(realm, &said, packed), ..said }
     }
 
     /// What the realm whose directory knows the user tells.
@@ -90,17 +79,20 @@ impl Person {
 
     /// The attributes and filters that were wanted beside the realm's own.
     pub(super) fn extra(&self) -> impl Iterator<Item = &str> {
-        self.list(2, self.extra)
+        let [_, extra, ..] = self.counts();
+        self.list(2, extra)
     }
 
     /// The filters that were wanted and match.
     pub(super) fn filters(&self) -> impl Iterator<Item = &str> {
-        self.list(2 + self.extra, self.filters)
+        let [_, extra, filters, _] = self.counts();
+        self.list(2 + extra, filters)
     }
 
     /// The names of the groups.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        self.list(2 + self.extra + self.filters, self.groups)
+        let [_, extra, filters, groups] = self.counts();
+        self.list(2 + extra + filters, groups)
     }
 
     /// The values of an attribute; names have no case (RFC 4512 2.5).
@@ -117,17 +109,24 @@ impl Person {
     }
 
     fn attributes(&self) -> impl Iterator<Item = (bool, &[u8])> {
-        self.texts().skip((2 + self.extra + self.filters + self.groups) as usize)
+        let [_, extra, filters, groups] = self.counts();
+        self.texts().skip((2 + extra + filters + groups) as usize)
     }
 
     fn list(&self, before: u32, count: u32) -> impl Iterator<Item = &str> {
         self.texts().skip(before as usize).take(count as usize).map(|(_, it)| text(it))
     }
 
+    fn counts(&self) -> Counts {
+        let counts = self.profile.before().as_chunks::<NUMBER>().0.first_chunk();
+        counts.map(|counts| counts.map(u32::from_ne_bytes)).unwrap_or_default()
+    }
+
     /// Each text, and whether it is the name of an attribute.
     fn texts(&self) -> impl Iterator<Item = (bool, &[u8])> {
-        let ends = self.texts as usize * END;
-        let (ends, texts) = self.packed.split_at_checked(ends).unwrap_or_default();
+        let packed = self.profile.before().get(size_of::<Counts>()..).unwrap_or_default();
+        let [texts, ..] = self.counts();
+        let (ends, texts) = packed.split_at_checked(texts as usize * NUMBER).unwrap_or_default();
         let mut begin = 0;
         ends.as_chunks().0.iter().map(move |end| {
             let end = u32::from_ne_bytes(*end);
@@ -145,7 +144,7 @@ fn text(packed: &[u8]) -> &str {
 
 impl cache::Identity for Person {
     fn heap_bytes(&self) -> usize {
-        allocated(COUNTERS + self.packed.len()) + allocated(COUNTERS + self.profile.packed_bytes())
+        allocated(COUNTERS + self.profile.packed_bytes())
     }
 
     fn is_same_as(&self, other: &Self) -> bool {
