@@ -275,8 +275,7 @@ mod tests {
         let long = ["ü".repeat(200), "x".repeat(70_000)];
         for metadata in [&pairs[..], &[]] {
             for groups in [&["dev", "", &long[0], &long[1], "Größe"][..], &[], &["many"; 300]] {
-                let profile =
-                    Profile::after(b"before".to_vec(), "jörg", "corp", metadata, groups);
+                let profile = Profile::after(b"before".to_vec(), "jörg", "corp", metadata, groups);
                 assert_eq!((profile.user(), profile.realm()), ("jörg", "corp"));
                 assert!(profile.metadata().eq(metadata.iter().copied()), "{profile:?}");
                 assert!(profile.groups().eq(groups.iter().copied()), "{profile:?}");

@@ -23,7 +23,7 @@ use crate::config::Peers;
 use crate::control::{Control, Rules};
 use crate::telemetry::{Decision, Notes};
 use reader::{Reader, Trouble};
-use writer::{Outgoing, write_answers};
+use writer::{Outgoing, read_no_more, write_answers};
 
 pub use seat::Seat;
 
@@ -45,8 +45,15 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Arc<Seat>, control: Arc
     let (read, write) = stream.into_split();
     let (outbox, outgoing) = mpsc::channel(listen.max_in_flight);
     let write = Arc::new(write);
-    let stream = Arc::clone(&write);
-    let writer = tokio::spawn(write_answers(stream, outgoing, listen.request_timeout));
+    let (stream, patience) = (Arc::clone(&write), listen.request_timeout);
+    let place = Arc::clone(&seat);
+    // Whoever reads waits for nothing but requests: what ends that shuts the stream.
+    let writer = tokio::spawn(async move {
+        tokio::select! {
+            () = write_answers(&stream, outgoing, patience) => {}
+            never = read_no_more(&stream, &place) => match never {},
+        }
+    });
     let session = Session {
         client: Arc::new(Client { peer, control }),
         seat,
@@ -56,11 +63,7 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Arc<Seat>, control: Arc
         most_turns: listen.max_in_flight,
         patience: listen.request_timeout,
     };
-    let mut reader = Reader::new(read);
-    tokio::select! {
-        () = session.read_requests(&mut reader) => {}
-        () = session.outbox.closed() => {}
-    }
+    session.read_requests(&mut Reader::new(read)).await;
     // The writer ends when the last request under way has handed its answer over.
     drop(session);
     let _ = writer.await;
@@ -108,22 +111,14 @@ impl Session {
         reader: &mut Reader<OwnedReadHalf>,
         desk: &mut Desk,
     ) -> Option<(String, OwnedSemaphorePermit)> {
-        let mut end = pin!(self.seat.given_up());
-        let mut ending = false;
-        while !ending || reader.has_more() {
+        loop {
             if !reader.has_request() {
                 self.flush(&mut desk.ready).await;
             }
             let turn = self.turn(&mut desk.ready).await?;
-            let more = tokio::select! {
-                biased;
-                more = reader.wait() => more,
-                () = &mut end => false,
-            };
-            if !more {
+            if !reader.wait().await {
                 return None;
             }
-            ending = self.seat.is_given_up();
             let begun = Instant::now();
             let work = self.seat.work(begun);
             // Hardly any frame comes in pieces, so hardly any needs a timer.
@@ -141,7 +136,6 @@ impl Session {
                 Err(Trouble::Frame(error)) => return Some((error.to_string(), turn)),
             }
         }
-        None
     }
 
     /// A turn for one more request, when there is one.
