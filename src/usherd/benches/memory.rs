@@ -6,7 +6,9 @@
 //! and, in small pages, of its list of pages (TLB); nothing that is written down elsewhere than in
 //! the processor is free of that. So a hit is measured two ways: of anybody (each as likely as the
 //! next, which is the worst), and of users as they come (the second most frequent half as often as
-//! the first, and so on: Zipf's law).
+//! the first, and so on: Zipf's law). Beside it stands what a bare look costs, each at a place that
+//! the one before tells, in as much memory: a hit of anybody without four of them is what the cache
+//! itself takes, and that should be the same for few and for many.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -45,7 +47,10 @@ fn main() {
 
 fn measure() {
     println!("\nEntries of the cache (goals: overhead below 600 bytes, counted within 10 %)");
-    println!("  entries  counted  resident  overhead  hit: anybody  as users come");
+    println!(
+        "  entries  counted  resident  overhead  hit: anybody  as users come  bare look  anybody \
+         less four"
+    );
     for entries in [1_000, 100_000, 1_000_000] {
         run(entries, "0");
     }
@@ -76,10 +81,12 @@ fn measure_with(entries: usize) {
     let grown = each((sample::resident() - resident) as f64);
     let anybody = hit(&cache, &digester, now, |part| (part * entries as f64) as usize);
     let users = hit(&cache, &digester, now, |part| (entries as f64).powf(part) as usize - 1);
+    let look = look(cache.status().bytes as usize);
     println!(
-        "{entries:9} {counted:8.0} {grown:9.0} {:9.0} {anybody:10.0} ns \
-         {users:11.0} ns",
+        "{entries:9} {counted:8.0} {grown:9.0} {:9.0} {anybody:10.0} ns {users:11.0} ns \
+         {look:7.0} ns {:11.0} ns",
         counted - each(texts as f64),
+        anybody - 4.0 * look,
     );
 }
 
@@ -135,4 +142,22 @@ fn hit(
     let begin = clock::on_cpu();
     (0..RUNS).for_each(run);
     (clock::on_cpu() - begin) / RUNS as f64
+}
+
+/// Nanoseconds of a look at some place in about so many bytes.
+fn look(bytes: usize) -> f64 {
+    const RUNS: usize = 4_000_000;
+    /// Numbers in what a processor reads at once.
+    const LINE: usize = 64 / size_of::<usize>();
+    let lines = (bytes / 64).next_power_of_two() / 2;
+    // One round through all lines without an order: a generator of numbers of full period.
+    let next = |line: usize| (line * 1_664_525 + 1_013_904_223) % lines;
+    let mut places = vec![0; lines * LINE];
+    (0..lines).for_each(|line| places[line * LINE] = next(line) * LINE);
+    let mut place = 0;
+    let begin = clock::on_cpu();
+    (0..RUNS).for_each(|_| place = places[place]);
+    let nanoseconds = clock::on_cpu() - begin;
+    std::hint::black_box(place);
+    nanoseconds / RUNS as f64
 }
