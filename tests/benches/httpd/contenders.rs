@@ -21,14 +21,19 @@ const HANDLER: &str = include_str!("ldapmetadata.py");
 /// httpd itself authenticates.
 const FILE: &str = "AuthBasicProvider file\nAuthUserFile @DIR@/users\nRequire valid-user\n";
 
+const HANDLED: &str =
+    "PythonPath \"['@DIR@/python'] + sys.path\"\nPythonFixupHandler ldapmetadata\n";
+
 const LDAP: &str = "LoadModule ldap_module @MODULES@/mod_ldap.so\n\
                     LoadModule authnz_ldap_module @MODULES@/mod_authnz_ldap.so\n";
 const LDAP_LOGIN: &str = "AuthBasicProvider ldap\n\
      AuthLDAPURL \"@LDAP@/@PEOPLE@?uid,mail,givenName,sn\"\n\
      AuthLDAPBindDN \"@READER@\"\nAuthLDAPBindPassword @SECRET@\nRequire valid-user\n";
 
+const PYTHON: &str = "LoadModule python_module @MODULES@/mod_python.so\n";
+
 /// The first is what the others are measured by.
-pub(crate) const CONTENDERS: [Contender; 7] = [
+pub(crate) const CONTENDERS: [Contender; 8] = [
     Contender { name: "no lookup", mail: None, server: "", directory: "@FILE@" },
     Contender {
         name: "mod_usher, metadata",
@@ -43,10 +48,16 @@ pub(crate) const CONTENDERS: [Contender; 7] = [
         directory: "AuthBasicProvider usher\nRequire valid-user\nUsherMetadata On\n",
     },
     Contender {
-        name: "mod_python and python3-ldap",
+        name: "mod_python, as in the manual",
         mail: Some("X_REMOTE_EMAIL"),
-        server: "LoadModule python_module @MODULES@/mod_python.so\n",
-        directory: "@FILE@PythonPath \"['@DIR@/python'] + sys.path\"\nPythonFixupHandler ldapmetadata\n",
+        server: PYTHON,
+        directory: "@FILE@@HANDLER@PythonOption server @LDAPS@\n",
+    },
+    Contender {
+        name: "mod_python, without TLS",
+        mail: Some("X_REMOTE_EMAIL"),
+        server: PYTHON,
+        directory: "@FILE@@HANDLER@PythonOption server @LDAP@\n",
     },
     Contender {
         name: "mod_authnz_ldap, cached",
@@ -94,16 +105,18 @@ impl Contender {
         );
         let configuration = configuration
             .replace("@FILE@", FILE)
+            .replace("@HANDLER@", HANDLED)
             .replace("@LOADLDAP@", LDAP)
             .replace("@PEOPLE@", PEOPLE)
             .replace("@READER@", READER)
             .replace("@SECRET@", READER_PASSWORD)
+            .replace("@LDAPS@", &servers.ldaps)
             .replace("@LDAP@", &servers.slapd.url())
             .replace("@SOCKET@", &servers.daemon.socket().to_string_lossy());
         let adapt = |mut command: Command| {
             // The system's Python, whatever else the machine has.
             command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-            command.env("LDAP_SERVER", servers.slapd.url());
+            command.env("LDAPTLS_CACERT", servers.authority());
             command.env("LDAP_ACCOUNT", READER).env("LDAP_PASSWORD", READER_PASSWORD);
             command.env("DBUS_SYSTEM_BUS_ADDRESS", servers.sssd.bus());
             command

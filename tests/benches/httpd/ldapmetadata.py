@@ -1,7 +1,7 @@
 """What mod_usher replaces: a fixup handler for mod_python that asks the directory for each request.
 
-After the one in Kallithea's manual, for Python 3. The environment has the server's URL and the
-account, as `SetEnv` and its like come too late.
+After the one in Kallithea's manual, for Python 3. The environment has the account, as `SetEnv` and
+its like come too late; a PythonOption has the server's URL.
 """
 
 import os
@@ -9,7 +9,6 @@ import os
 import ldap
 from mod_python import apache
 
-SERVER = os.environ["LDAP_SERVER"]
 ACCOUNT = os.environ["LDAP_ACCOUNT"]
 PASSWORD = os.environ["LDAP_PASSWORD"]
 ROOT = "ou=people,dc=example,dc=com"
@@ -27,7 +26,7 @@ def fixuphandler(req):
             username = req.user.split("@")[0]
         else:
             username = req.user
-        connection = ldap.initialize(SERVER)
+        connection = ldap.initialize(req.get_options()["server"])
         connection.simple_bind_s(ACCOUNT, PASSWORD)
         found = connection.search_s(ROOT, ldap.SCOPE_SUBTREE, FILTER % username, ATTRIBUTES)
         attributes = found[0][1]

@@ -2,15 +2,17 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::certificate::{Authority, of_this_machine};
 use crate::support::daemon::{self, Daemon, LISTEN};
 use crate::support::httpd;
 use crate::support::process::{self, Process};
 use crate::support::programs::installed;
-use crate::support::slapd::{More, Slapd};
+use crate::support::slapd::{More, Slapd, free_port};
 use crate::support::{text_of, until_true};
 
 /// Whom everybody looks for: as SSSD needs it, an account of a system.
@@ -31,6 +33,9 @@ homeDirectory: /nonexistent
 
 pub(crate) struct Servers {
     pub(crate) slapd: Slapd,
+    /// Where it speaks TLS from the first byte on.
+    pub(crate) ldaps: String,
+    tls: TempDir,
     pub(crate) daemon: Daemon,
     pub(crate) sssd: Sssd,
     _quiet: Process,
@@ -38,11 +43,14 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) fn start() -> Self {
-        let mut slapd = Slapd::start_with(More { ldif: USER, ..More::default() });
+        let (tls, head) = certified();
+        let mut slapd = Slapd::start_with(More { ldif: USER, head: &head, ..More::default() });
         // What the tests have it log would be paid for by those who ask it.
         slapd.stop();
         let mut quiet = Command::new(installed("slapd", "slapd"));
-        quiet.arg("-f").arg(slapd.path("slapd.conf")).args(["-d", "0", "-h", &slapd.url()]);
+        let ldaps = format!("ldaps://127.0.0.1:{}/", free_port());
+        quiet.arg("-f").arg(slapd.path("slapd.conf"));
+        quiet.args(["-d", "0", "-h", &format!("{} {ldaps}", slapd.url())]);
         let quiet = Process::start(quiet, &slapd.path("quiet"));
         until_true("slapd", || std::net::TcpStream::connect(slapd.host()).is_ok());
         let realm = format!("{}{LISTEN}socket_mode = \"0666\"\n", slapd.realm());
@@ -50,8 +58,29 @@ impl Servers {
         httpd::open(folder.path());
         let daemon = Daemon::start_in(folder, |command| command);
         let sssd = Sssd::start(&slapd);
-        Self { slapd, daemon, sssd, _quiet: quiet }
+        Self { slapd, ldaps, tls, daemon, sssd, _quiet: quiet }
     }
+
+    /// Whom to trust.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.tls.path().join("authority.pem")
+    }
+}
+
+/// Files for TLS, and what slapd is told of them.
+fn certified() -> (TempDir, String) {
+    let folder = TempDir::with_prefix("bench-tls-").expect("a folder");
+    httpd::open(folder.path());
+    let authority = Authority::new("bench");
+    let own = authority.signs(&of_this_machine());
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("authority.pem"), authority.pem()).expect("the authority");
+    fs::write(at("own.pem"), own.pem).expect("a certificate");
+    fs::write(at("own.key"), own.key).expect("a key");
+    let (own, key) = (at("own.pem"), at("own.key"));
+    let head =
+        format!("TLSCertificateFile {}\nTLSCertificateKeyFile {}\n", own.display(), key.display());
+    (folder, head)
 }
 
 /// Its files are where it was built to have them, but for this process alone.
