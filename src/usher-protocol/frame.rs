@@ -1,7 +1,8 @@
 //! Bytes to messages and back: the length, the version byte, the size limit.
 //!
 //! No I/O here, so it can be fuzzed. This is the only file that knows bincode; whoever replaces it
-//! keeps the bytes that the crate's documentation describes and `tests/vectors.txt` holds.
+//! keeps the bytes that the crate's documentation describes and `tests/vectors.txt` holds. Those of
+//! a profile are made in `profile.rs` besides.
 
 use std::fmt;
 
@@ -19,9 +20,11 @@ pub const MAX_LENGTH: usize = 65_536;
 /// Bytes of the length itself.
 pub const HEADER: usize = 4;
 
-/// The limit bounds what a claimed length inside a message can make the decoder allocate.
-const WIRE: Configuration<LittleEndian, Varint, Limit<MAX_LENGTH>> =
-    bincode::config::standard().with_limit::<MAX_LENGTH>();
+/// Bounds what a claimed length inside a message can make the decoder allocate. bincode counts eight
+/// bytes for a length that takes one, and the bytes of the text besides.
+const LIMIT: usize = 9 * MAX_LENGTH;
+const WIRE: Configuration<LittleEndian, Varint, Limit<LIMIT>> =
+    bincode::config::standard().with_limit::<LIMIT>();
 
 /// What travels in a frame.
 pub trait Message: Serialize + DeserializeOwned {

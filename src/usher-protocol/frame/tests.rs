@@ -76,6 +76,17 @@ fn a_message_too_long_for_a_frame_is_not_sent() {
 }
 
 #[test]
+fn an_answer_may_fill_its_frame_with_short_texts() {
+    for group in ["", "g", "group"] {
+        let groups = vec![group; 60_000 / (1 + group.len())];
+        let profile = Profile::new("alice", "corp", &[("", ""); 0], &groups);
+        let who = Identity { profile, source: Source::Cache, age_s: 0, warning: None };
+        let answer = Answer { id: 1, reply: Reply::Verdict(Verdict::Found(who)) };
+        assert_eq!(decode::<Answer>(&body(&answer)).expect("decodes"), answer);
+    }
+}
+
+#[test]
 fn a_profile_that_is_shorter_than_it_says_is_refused() {
     let profile = Profile::new("alice", "corp", &[("MAIL", "alice@example.com")], &["dev"]);
     let who = Identity { profile, source: Source::Cache, age_s: 0, warning: None };

@@ -7,8 +7,8 @@
 //! the processor is free of that. So a hit is measured two ways: of anybody (each as likely as the
 //! next, which is the worst), and of users as they come (the second most frequent half as often as
 //! the first, and so on: Zipf's law). Beside it stands what a bare look costs, each at a place that
-//! the one before tells, in as much memory: a hit of anybody without four of them is what the cache
-//! itself takes, and that should be the same for few and for many.
+//! the one before tells, in about as much memory: a hit of anybody without four of them is roughly
+//! what the cache itself takes, for few and for many.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,

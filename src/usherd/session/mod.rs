@@ -23,7 +23,7 @@ use crate::config::Peers;
 use crate::control::{Control, Rules};
 use crate::telemetry::{Decision, Notes};
 use reader::{Reader, Trouble};
-use writer::{Outgoing, read_no_more, write_answers};
+use writer::{Outgoing, write_answers};
 
 pub use seat::Seat;
 
@@ -45,15 +45,8 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Arc<Seat>, control: Arc
     let (read, write) = stream.into_split();
     let (outbox, outgoing) = mpsc::channel(listen.max_in_flight);
     let write = Arc::new(write);
-    let (stream, patience) = (Arc::clone(&write), listen.request_timeout);
-    let place = Arc::clone(&seat);
-    // Whoever reads waits for nothing but requests: what ends that shuts the stream.
-    let writer = tokio::spawn(async move {
-        tokio::select! {
-            () = write_answers(&stream, outgoing, patience) => {}
-            never = read_no_more(&stream, &place) => match never {},
-        }
-    });
+    let stream = Arc::clone(&write);
+    let writer = tokio::spawn(write_answers(stream, outgoing, listen.request_timeout));
     let session = Session {
         client: Arc::new(Client { peer, control }),
         seat,
@@ -63,7 +56,11 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Arc<Seat>, control: Arc
         most_turns: listen.max_in_flight,
         patience: listen.request_timeout,
     };
-    session.read_requests(&mut Reader::new(read)).await;
+    let mut reader = Reader::new(read);
+    tokio::select! {
+        () = session.read_requests(&mut reader) => {}
+        () = session.outbox.closed() => {}
+    }
     // The writer ends when the last request under way has handed its answer over.
     drop(session);
     let _ = writer.await;
@@ -111,14 +108,22 @@ impl Session {
         reader: &mut Reader<OwnedReadHalf>,
         desk: &mut Desk,
     ) -> Option<(String, OwnedSemaphorePermit)> {
-        loop {
+        let mut end = pin!(self.seat.given_up());
+        let mut ending = false;
+        while !ending || reader.has_more() {
             if !reader.has_request() {
                 self.flush(&mut desk.ready).await;
             }
             let turn = self.turn(&mut desk.ready).await?;
-            if !reader.wait().await {
+            let more = tokio::select! {
+                biased;
+                more = reader.wait() => more,
+                () = &mut end => false,
+            };
+            if !more {
                 return None;
             }
+            ending = self.seat.is_given_up();
             let begun = Instant::now();
             let work = self.seat.work(begun);
             // Hardly any frame comes in pieces, so hardly any needs a timer.
@@ -136,6 +141,7 @@ impl Session {
                 Err(Trouble::Frame(error)) => return Some((error.to_string(), turn)),
             }
         }
+        None
     }
 
     /// A turn for one more request, when there is one.

@@ -40,6 +40,10 @@ impl Seat {
         self.given_up.cancel();
     }
 
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.is_cancelled()
+    }
+
     pub(super) async fn given_up(&self) {
         self.given_up.cancelled().await;
     }

@@ -1,19 +1,14 @@
 //! Answers into a stream.
 
-use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 use usher_protocol::{Answer, Reason, Refusal, Reply, Verdict, frame};
-
-use super::Seat;
 
 /// Most bytes that are put together for one write.
 const MOST: usize = 64 * 1024;
@@ -102,9 +97,9 @@ impl Outgoing {
 }
 
 /// Writes answers in the order in which they are found. A client that does not take them in time
-/// loses its connection: shut, so that nothing follows a torn frame.
+/// loses its connection.
 pub(super) async fn write_answers(
-    stream: &OwnedWriteHalf,
+    stream: Arc<OwnedWriteHalf>,
     mut outgoing: Receiver<Outgoing>,
     patience: Duration,
 ) {
@@ -114,21 +109,8 @@ pub(super) async fn write_answers(
         {
             next.append(more);
         }
-        if !matches!(timeout(patience, next.write(stream)).await, Ok(Ok(()))) {
-            return shut(stream, Shutdown::Both);
+        if !matches!(timeout(patience, next.write(&stream)).await, Ok(Ok(()))) {
+            return;
         }
     }
-}
-
-/// Shuts the way in when the seat is given up: what has arrived is read, and then the end.
-pub(super) async fn read_no_more(stream: &OwnedWriteHalf, seat: &Seat) -> Infallible {
-    seat.given_up().await;
-    shut(stream, Shutdown::Read);
-    std::future::pending().await
-}
-
-/// What is closed already need not be shut.
-fn shut(stream: &OwnedWriteHalf, way: Shutdown) {
-    let stream: &UnixStream = stream.as_ref();
-    let _ = SockRef::from(stream).shutdown(way);
 }
