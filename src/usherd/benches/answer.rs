@@ -1,15 +1,13 @@
-//! The road of a known user inside the daemon, from the bytes of the request to those of the
-//! answer.
+//! What the road of a known user costs, and allocates, on one processor and on all.
 
 use std::thread;
-use std::time::Duration;
 
-use tokio::time::Instant;
-use usher_protocol::{Answer, Call, Password, Query, Reply, Request, Verdict, frame};
+use usher_protocol::{Call, Password, Query, Request, Verdict, frame};
 use usherd::config;
 use usherd::realm::Realms;
 use usherd::telemetry::Notes;
 
+use crate::road::{answer, in_a_minute};
 use crate::{configure, cost};
 
 const RUNS: usize = 200_000;
@@ -62,36 +60,6 @@ fn on_all_cores(realms: &Realms) {
     }
 }
 
-/// The answer, in memory that the one before has used. It is there at once, so nothing need run it.
-fn answer(realms: &Realms, request: &[u8], frames: &mut Vec<u8>) {
-    let request: Request = frame::decode(&request[frame::HEADER..]).expect("a request");
-    let (mut notes, begun) = (Notes::default(), Instant::now());
-    let road = async {
-        let verdict = match &request.call {
-            Call::Authenticate(query, password) => {
-                realms.authenticate(query, password, &mut notes, in_a_minute()).await
-            }
-            Call::Lookup(query) => realms.lookup(query, &mut notes, in_a_minute()).await,
-            other => panic!("not measured: {other:?}"),
-        };
-        notes.tally.expect("a realm").answer(&verdict, begun.elapsed());
-        verdict
-    };
-    let mut road = std::pin::pin!(road);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(verdict) = road.as_mut().poll(&mut context) else {
-        panic!("not known");
-    };
-    assert!(verdict.identity().is_some(), "{verdict:?}");
-    let answer = Answer { id: request.id, reply: Reply::Verdict(verdict) };
-    frames.clear();
-    frame::append_answer(frames, &answer).expect("encodes");
-}
-
 fn query() -> Query {
     Query { user: "alice".to_owned(), ..Query::default() }
-}
-
-fn in_a_minute() -> Instant {
-    Instant::now() + Duration::from_secs(60)
 }

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+#[allow(dead_code, reason = "the benchmarks stand on more of it")]
 mod sample;
 
 use mimalloc::MiMalloc;

@@ -16,6 +16,7 @@
 mod answer;
 mod clock;
 mod refusal;
+mod road;
 mod socket;
 
 use std::alloc::System;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use usher_protocol::Password;
 use usherd::cache::{Cache, Digester};
 use usherd::config;
-use usherd::directory::Entry;
+use usherd::directory::{Attributes, Entry};
 use usherd::realm::Person;
 
 /// A realm of an LDAP directory that tells what is told by default.
@@ -29,6 +29,27 @@ pub(crate) fn cache() -> Cache<Person> {
         refresh_ahead: 0.8,
     };
     Cache::new(&settings).expect("random")
+}
+
+pub(crate) fn name(number: usize) -> String {
+    format!("user{number:07}")
+}
+
+/// As a directory tells of them.
+pub(crate) fn entry(number: usize) -> Entry {
+    let name = name(number);
+    let mut attributes = Attributes::default();
+    attributes.add("mail", [format!("{name}@example.com")]);
+    attributes.add("givenName", ["Alice".to_owned()]);
+    attributes.add("sn", [format!("Archer-{number}")]);
+    Entry {
+        id: format!("uid={name},ou=people,dc=example,dc=com"),
+        username: name,
+        attributes,
+        groups: vec!["dev".to_owned(), "staff".to_owned()],
+        filters: Vec::new(),
+        barred: None,
+    }
 }
 
 /// Remembers a user, and that the password is `secret`.
