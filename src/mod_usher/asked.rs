@@ -1,14 +1,18 @@
 //! What a request has asked, so that it asks once: its sub-requests and redirects share this.
 
+mod told;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use usher_protocol::client::ClientError;
 use usher_protocol::{Call, Identity, MAX_RULES, Password, Query, Reason, Refusal, Reply, Verdict};
 
 use crate::connections::{Connections, now};
+
+pub use told::{Reuse, Told};
 
 /// Somebody, as a request names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,19 +96,16 @@ pub struct Question<'a> {
     pub rules: &'a [String],
     /// The way to the daemon.
     pub connections: &'a Connections,
+    /// What may be taken from others of its connection.
+    pub reuse: Option<Reuse<'a>>,
 }
 
 impl Question<'_> {
     /// Who is this?
     pub fn about(&mut self) -> Result<&Answer, &CannotTell> {
+        self.recall();
         let known = self.facts().about.take();
-        let about = match known {
-            Some(about) => about,
-            None => self.with_rules(Call::Lookup).map(|(answer, rules)| {
-                self.facts().rules.extend(rules);
-                answer
-            }),
-        };
+        let about = known.unwrap_or_else(|| self.ask_about());
         self.facts().about.insert(about).as_ref()
     }
 
@@ -116,6 +117,7 @@ impl Question<'_> {
         if self.rules.iter().any(|known| known == rule) {
             self.about().map_err(Clone::clone)?;
         }
+        self.recall();
         let facts = self.facts();
         if let Some((_, holds)) = facts.rules.iter().find(|(known, _)| known == rule) {
             return Ok(*holds);
@@ -130,7 +132,9 @@ impl Question<'_> {
             Some(Err(cannot_tell)) => return Err(cannot_tell.clone()),
             None => {}
         }
+        let begun = now();
         let told = self.put(Call::Lookup(query));
+        self.remember(&told, begun);
         let facts = self.facts();
         let holds = matches!(told, Ok(Answer::Known(_)));
         match told {
@@ -142,6 +146,7 @@ impl Question<'_> {
             return Err(cannot_tell.clone());
         }
         facts.rules.push((rule.to_owned(), holds));
+        self.remember_rule(rule, holds);
         Ok(holds)
     }
 
@@ -158,6 +163,45 @@ impl Question<'_> {
         let login = self.log_in(&password);
         self.facts().tried = Some((password, login.clone()));
         login
+    }
+
+    fn ask_about(&mut self) -> Result<Answer, CannotTell> {
+        let begun = now();
+        let (answer, rules) = self.with_rules(Call::Lookup)?;
+        let answer = Ok(answer);
+        self.remember(&answer, begun);
+        for (rule, holds) in &rules {
+            self.remember_rule(rule, *holds);
+        }
+        self.facts().rules.extend(rules);
+        answer
+    }
+
+    /// What this request has not asked, one before it on its connection may have.
+    fn recall(&mut self) {
+        if self.facts().about.is_some() {
+            return;
+        }
+        let about = (&self.whom, self.client);
+        let known = self.reuse.as_mut().and_then(|reuse| reuse.recall(about, now()));
+        if let Some((identity, rules)) = known {
+            let facts = self.facts();
+            facts.about = Some(Ok(Answer::Known(identity)));
+            facts.rules.extend(rules);
+        }
+    }
+
+    /// A no is asked again, and so is what nobody could tell.
+    fn remember(&mut self, told: &Result<Answer, CannotTell>, begun: Instant) {
+        if let (Some(reuse), Ok(Answer::Known(identity))) = (&mut self.reuse, told) {
+            reuse.learn((&self.whom, self.client), identity, begun);
+        }
+    }
+
+    fn remember_rule(&mut self, rule: &str, holds: bool) {
+        if let Some(reuse) = &mut self.reuse {
+            reuse.learn_rule((&self.whom, self.client), rule, holds);
+        }
     }
 
     fn log_in(&mut self, password: &Password) -> Result<Login, CannotTell> {

@@ -11,8 +11,8 @@ const SOCKET: &str = "/run/usher/usher.sock";
 const LONGEST_PATH: usize = 107;
 /// How long a request waits for the daemon, all its questions together.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// A worker that waits longer than this is of no use to anybody.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// A worker that waits longer is of no use to anybody, nor is what was told longer ago.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What is configured for a server or a directory; `None` is what was not said there.
 ///
@@ -25,6 +25,8 @@ pub struct Settings {
     pub realm: Option<Expression>,
     /// `UsherTimeout`
     pub timeout: Option<Duration>,
+    /// `UsherReuse`
+    pub reuse: Option<Duration>,
     /// `UsherMetadata`
     pub metadata: Option<bool>,
     /// `UsherMetadataOnError`
@@ -55,6 +57,7 @@ impl Settings {
             socket: self.socket.clone().or_else(|| outer.socket.clone()),
             realm: self.realm.or(outer.realm),
             timeout: self.timeout.or(outer.timeout),
+            reuse: self.reuse.or(outer.reuse),
             metadata: self.metadata.or(outer.metadata),
             on_error: self.on_error.or(outer.on_error),
             rules: self.rules.clone().or_else(|| outer.rules.clone()),
@@ -68,7 +71,8 @@ impl Settings {
     pub fn set(&mut self, directive: &str, value: &str) -> Result<(), String> {
         match directive {
             "UsherSocket" => self.socket = Some(socket(value)?),
-            "UsherTimeout" => self.timeout = Some(timeout(value)?),
+            "UsherTimeout" => self.timeout = Some(time(value, Duration::from_millis(1))?),
+            "UsherReuse" => self.reuse = Some(time(value, Duration::ZERO)?),
             "UsherMetadata" => {
                 self.metadata = Some(choice(value, &[("On", true), ("Off", false)])?);
             }
@@ -103,6 +107,12 @@ impl Settings {
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT)
     }
+
+    /// How long what a request was told serves others of its connection; zero is not at all.
+    #[must_use]
+    pub fn reuse(&self) -> Duration {
+        self.reuse.unwrap_or_default()
+    }
 }
 
 fn socket(value: &str) -> Result<Arc<Path>, String> {
@@ -116,7 +126,7 @@ fn socket(value: &str) -> Result<Arc<Path>, String> {
 }
 
 /// As httpd's own time-outs: a number of seconds, or one with a unit.
-fn timeout(value: &str) -> Result<Duration, String> {
+fn time(value: &str, least: Duration) -> Result<Duration, String> {
     let (digits, unit) =
         value.split_at(value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len()));
     let number: u64 = digits.parse().map_err(|_| not_a_time(value))?;
@@ -125,8 +135,8 @@ fn timeout(value: &str) -> Result<Duration, String> {
         "ms" => Duration::from_millis(number),
         _ => return Err(not_a_time(value)),
     };
-    if time.is_zero() || time > LONGEST_TIMEOUT {
-        return Err(format!("{value:?} is not between 1ms and {}s", LONGEST_TIMEOUT.as_secs()));
+    if time < least || time > LONGEST {
+        return Err(format!("{value:?} is not between {least:?} and {LONGEST:?}"));
     }
     Ok(time)
 }
@@ -162,8 +172,11 @@ mod tests {
             ("UsherTimeout", "500ms"),
             ("UsherMetadata", "on"),
             ("UsherMetadataOnError", "Deny"),
+            ("UsherReuse", "1s"),
         ]);
         let inner = settings(&[("UsherMetadata", "Off"), ("UsherTimeout", "2")]).within(&outer);
+        assert_eq!(inner.reuse(), Duration::from_secs(1));
+        assert_eq!(settings(&[("UsherReuse", "0")]).within(&outer).reuse(), Duration::ZERO);
         assert_eq!(
             (&*inner.socket(), inner.timeout()),
             (Path::new("/outer"), Duration::from_secs(2))
@@ -188,7 +201,7 @@ mod tests {
     fn the_defaults_are_those_of_the_manual() {
         let nothing = Settings::default();
         assert_eq!(&*nothing.socket(), Path::new("/run/usher/usher.sock"));
-        assert_eq!(nothing.timeout(), Duration::from_secs(3));
+        assert_eq!((nothing.timeout(), nothing.reuse()), (Duration::from_secs(3), Duration::ZERO));
         assert_eq!(OnError::default(), OnError::Pass);
     }
 
@@ -207,6 +220,8 @@ mod tests {
             ),
             ("UsherTimeout", "0s", "\"0s\" is not between 1ms and 60s"),
             ("UsherTimeout", "61", "\"61\" is not between 1ms and 60s"),
+            ("UsherReuse", "61s", "\"61s\" is not between 0ns and 60s"),
+            ("UsherReuse", "a while", "\"a while\" is not a time: write 3s or 500ms"),
             ("UsherMetadata", "yes", "\"yes\" is not one of: On, Off"),
             ("UsherMetadataOnError", "503", "\"503\" is not one of: pass, deny"),
             ("UsherRealm", "x", "mod_usher has no directive UsherRealm"),

@@ -94,6 +94,7 @@ mod tests {
             asked: &mut Asked::default(),
             rules: &[],
             connections: &Connections::new(),
+            reuse: None,
         };
         judge(metadata(&mut question, on_error));
     }

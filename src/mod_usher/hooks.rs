@@ -6,10 +6,11 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
+use std::time::Duration;
 
 use usher_protocol::Password;
 
-use crate::asked::{Asked, CannotTell, Login, Question, Whom};
+use crate::asked::{Asked, CannotTell, Login, Question, Reuse, Told, Whom};
 use crate::complaint::COMPLAINTS;
 use crate::connections::{CONNECTIONS, now};
 use crate::directives::{Expression, Settings};
@@ -51,10 +52,15 @@ unsafe impl<T> Sync for Constant<T> {}
 const SERVER: c_int = sys::RSRC_CONF | sys::ACCESS_CONF;
 const ANYWHERE: c_int = sys::RSRC_CONF | sys::OR_AUTHCFG;
 
-static COMMANDS: Constant<[sys::command_rec; 6]> = Constant([
+static COMMANDS: Constant<[sys::command_rec; 7]> = Constant([
     command(c"UsherSocket", SERVER, c"the path of usherd's socket"),
     command(c"UsherRealm", SERVER, c"the realm to ask for; it may be an expression"),
     command(c"UsherTimeout", SERVER, c"how long a request waits for usherd, such as 3s or 500ms"),
+    command(
+        c"UsherReuse",
+        SERVER,
+        c"how long an answer serves others of its connection, such as 1s",
+    ),
     command(c"UsherMetadata", ANYWHERE, c"On or Off"),
     command(c"UsherMetadataOnError", ANYWHERE, c"pass or deny"),
     sys::command_rec {
@@ -412,6 +418,28 @@ unsafe extern "C" fn fixups(r: *mut request_rec) -> c_int {
     })
 }
 
+/// What the module keeps in a vector of httpd's; at first that is empty.
+///
+/// # Safety
+/// Pool and vector live for as long as what comes back is used, and nobody else uses it meanwhile.
+/// At the module's place is nothing but what was put there here, of the same type.
+unsafe fn memory<'a, T: Default>(
+    pool: *mut apr_pool_t,
+    vector: *mut sys::ap_conf_vector_t,
+) -> &'a mut T {
+    let module = &raw const usher_module;
+    // SAFETY: by the contract.
+    unsafe {
+        let known = sys::ap_get_module_config(vector, module).cast::<T>();
+        if let Some(known) = known.as_mut() {
+            return known;
+        }
+        let new = keep(pool, T::default());
+        sys::ap_set_module_config(vector, module, new.cast());
+        &mut *new
+    }
+}
+
 impl Request {
     /// What holds where the request is going.
     fn settings(&self) -> Option<&Settings> {
@@ -439,7 +467,23 @@ impl Request {
             asked: self.asked(),
             rules: self.settings().map_or(&[], Settings::rules),
             connections: &CONNECTIONS,
+            reuse: self.reuse(settings.reuse()),
         })
+    }
+
+    /// What the requests of its connection share, which httpd processes one after the other, those
+    /// of HTTP/2 on connections of their own.
+    fn reuse(&self, time: Duration) -> Option<Reuse<'_>> {
+        if time.is_zero() {
+            return None;
+        }
+        // SAFETY: a connection lives longer than its requests, and so do its pool and its vector;
+        // else as `asked`.
+        let told: &mut Told = unsafe {
+            let sys::conn_rec { pool, conn_config, .. } = *(*self.0).connection;
+            memory(pool, conn_config)
+        };
+        Some(Reuse { told, time })
     }
 
     /// An expression that comes to nothing names no realm.
@@ -467,19 +511,11 @@ impl Request {
     /// Nothing that is done with it calls httpd, so it is borrowed once at a time.
     #[expect(clippy::mut_from_ref, reason = "it is httpd's memory, behind a pointer")]
     fn asked(&self) -> &mut Asked {
-        let module = &raw const usher_module;
         // SAFETY: a first request lives longer than those that it brings about, and so do its pool
         // and its vector, in which the module's place is empty or holds what is put there here.
         unsafe {
             let Self(first) = self.lineage().last().unwrap_or(Self(self.0));
-            let vector = (*first).request_config;
-            let known = sys::ap_get_module_config(vector, module).cast::<Asked>();
-            if let Some(asked) = known.as_mut() {
-                return asked;
-            }
-            let asked = keep((*first).pool, Asked::default());
-            sys::ap_set_module_config(vector, module, asked.cast());
-            &mut *asked
+            memory((*first).pool, (*first).request_config)
         }
     }
 

@@ -60,6 +60,7 @@ mod tests {
             asked: &mut Asked::default(),
             rules: &[],
             connections: &Connections::new(),
+            reuse: None,
         };
         satisfied(&mut question, &Requirement::parse(provider, line).unwrap())
     }

@@ -25,7 +25,7 @@ pub(crate) type Status = c_int;
 #[repr(C)]
 pub(crate) struct request_rec {
     pub(crate) pool: *mut apr_pool_t,
-    connection: *mut c_void,
+    pub(crate) connection: *mut conn_rec,
     server: *mut server_rec,
     next: *mut request_rec,
     pub(crate) prev: *mut request_rec,
@@ -43,6 +43,13 @@ pub(crate) struct request_rec {
     pub(crate) request_config: *mut ap_conf_vector_t,
     log_to_useragent_addr: [u64; 36],
     pub(crate) useragent_ip: *mut c_char,
+}
+
+#[repr(C)]
+pub(crate) struct conn_rec {
+    pub(crate) pool: *mut apr_pool_t,
+    base_server_to_id: [u64; 10],
+    pub(crate) conn_config: *mut ap_conf_vector_t,
 }
 
 #[repr(C)]
@@ -376,6 +383,7 @@ impl Request {
 
 const _: () = {
     assert!(offset_of!(request_rec, pool) == 0);
+    assert!(offset_of!(request_rec, connection) == 8);
     assert!(offset_of!(request_rec, prev) == 32);
     assert!(offset_of!(request_rec, main) == 40);
     assert!(offset_of!(request_rec, status) == 104);
@@ -385,6 +393,8 @@ const _: () = {
     assert!(offset_of!(request_rec, per_dir_config) == 384);
     assert!(offset_of!(request_rec, request_config) == 392);
     assert!(offset_of!(request_rec, useragent_ip) == 688);
+    assert!(offset_of!(conn_rec, pool) == 0);
+    assert!(offset_of!(conn_rec, conn_config) == 88);
     assert!(offset_of!(cmd_parms, directive) == 56);
     assert!(offset_of!(cmd_parms, pool) == 64);
     assert!(offset_of!(cmd_parms, server) == 80);

@@ -13,6 +13,7 @@ fn what_is_wrong_is_told_with_file_and_line() {
         ("UsherSocket usher.sock", "UsherSocket: \"usher.sock\" is not an absolute path"),
         ("UsherTimeout soon", "UsherTimeout: \"soon\" is not a time"),
         ("UsherTimeout", "UsherTimeout takes one argument, how long a request waits"),
+        ("UsherReuse 2m", "UsherReuse: \"2m\" is not a time"),
         ("UsherMetadata maybe", "UsherMetadata: \"maybe\" is not one of: On, Off"),
         ("UsherMetadataOnError 503", "UsherMetadataOnError: \"503\" is not one of: pass, deny"),
         ("UsherRealm %{nonsense:x}", "Function 'nonsense' does not exist"),
@@ -34,7 +35,7 @@ fn what_is_wrong_is_told_with_file_and_line() {
 #[test]
 fn every_directive_is_accepted_where_it_belongs() {
     let everywhere = "UsherSocket /run/usher/usher.sock\nUsherRealm corp\nUsherTimeout 500ms\n\
-                      UsherMetadata On\nUsherMetadataOnError deny\n";
+                      UsherReuse 1s\nUsherMetadata On\nUsherMetadataOnError deny\n";
     let configuration = format!(
         "{everywhere}<VirtualHost *:1>\n{everywhere}</VirtualHost>\n<Location /x>\n{everywhere}\
          Require usher-group dev \"Domain Admins\"\nRequire usher-attribute employeeType=staff\n\

@@ -10,6 +10,7 @@ mod graceful;
 mod kerberos;
 mod metadata;
 mod outage;
+mod reuse;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

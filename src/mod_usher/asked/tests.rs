@@ -5,7 +5,7 @@ fn question<'a>(fake: &Fake, connections: &'a Connections, asked: &'a mut Asked)
     let user = "alice".to_owned();
     let whom = Whom { socket: fake.socket().into(), realm: None, user };
     let timeout = Duration::from_secs(10);
-    Question { whom, client: None, timeout, asked, rules: &[], connections }
+    Question { whom, client: None, timeout, asked, rules: &[], connections, reuse: None }
 }
 
 /// Runs `test` with a question about alice to a daemon that answers so.
@@ -19,7 +19,7 @@ fn with(
     fake.calls()
 }
 
-fn rules(call: &Call) -> &[String] {
+fn rules_of(call: &Call) -> &[String] {
     match call {
         Call::Lookup(query) | Call::Authenticate(query, _) => &query.require,
         other => panic!("not a lookup: {other:?}"),
@@ -66,12 +66,12 @@ fn a_rule_that_holds_brings_the_identity_along() {
             assert!(question.about().is_ok());
         },
     );
-    assert_eq!(calls.iter().map(rules).collect::<Vec<_>>(), [["attribute:a=b"]]);
+    assert_eq!(calls.iter().map(rules_of).collect::<Vec<_>>(), [["attribute:a=b"]]);
 }
 
 #[test]
 fn a_rule_that_does_not_hold_says_nothing_of_the_user() {
-    let answer = |call: &Call| match rules(call) {
+    let answer = |call: &Call| match rules_of(call) {
         [] => found("alice"),
         _ => Verdict::Denied(refusal(Reason::Rule)),
     };
@@ -134,7 +134,7 @@ fn a_rule_asked_after_a_login_goes_to_the_realm_that_answered() {
 
 /// A user who has the attribute `a`, and none that begins with `no`. The realm understands `no` not.
 fn answer_about_attributes(call: &Call) -> Verdict {
-    match (call, rules(call)) {
+    match (call, rules_of(call)) {
         (_, rules) if rules.iter().any(|rule| rule == "no") => {
             Verdict::Invalid(refusal(Reason::BadRequest))
         }
@@ -159,7 +159,7 @@ fn logged_in(place: &[&str], held: &[bool]) -> Vec<Vec<String>> {
         assert_eq!(question.holds(rule), Ok(*held), "{rule}");
     }
     assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
-    fake.calls().iter().map(|call| rules(call).to_vec()).collect()
+    fake.calls().iter().map(|call| rules_of(call).to_vec()).collect()
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn looked_up(place: &[&str], held: &[bool]) -> Vec<Vec<String>> {
         assert_eq!(question.holds(rule), Ok(*held), "{rule}");
     }
     assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
-    fake.calls().iter().map(|call| rules(call).to_vec()).collect()
+    fake.calls().iter().map(|call| rules_of(call).to_vec()).collect()
 }
 
 #[test]
@@ -308,4 +308,86 @@ fn an_outage_is_that_of_the_request_that_is_judged() {
     // Of what nobody watches nothing is kept.
     asked.cannot_tell();
     assert!(asked.watch(1) && !asked.watched());
+}
+
+/// Puts each question of a request of its own, all of one connection, to a daemon for which only
+/// `attribute:a=b` holds.
+fn reusing(
+    time: Duration,
+    rules: &[String],
+    requests: usize,
+    test: impl Fn(&mut Question<'_>),
+) -> Vec<Call> {
+    let fake = Fake::start(|call| match rules_of(call) {
+        [] => found("alice"),
+        [rule] if rule == "attribute:a=b" => found("alice"),
+        _ => Verdict::Denied(refusal(Reason::Rule)),
+    });
+    let (connections, mut told) = (Connections::new(), Told::default());
+    for _ in 0..requests {
+        let mut asked = Asked::default();
+        let reuse = Some(Reuse { told: &mut told, time });
+        test(&mut Question { rules, reuse, ..question(&fake, &connections, &mut asked) });
+    }
+    fake.calls()
+}
+
+#[test]
+fn what_a_request_was_told_serves_the_next_of_its_connection() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let known = |question: &mut Question<'_>| {
+        assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
+    };
+    assert_eq!(reusing(HOUR, &[], 3, known), [lookup("alice")]);
+    assert_eq!(reusing(Duration::from_nanos(1), &[], 3, known).len(), 3);
+
+    let judged = |question: &mut Question<'_>| {
+        known(question);
+        for _ in 0..2 {
+            assert_eq!(question.holds("attribute:a=b"), Ok(true));
+            assert_eq!(question.holds("attribute:c=d"), Ok(false));
+        }
+    };
+    // Who it is, and each rule; with the rules along, nothing but them.
+    assert_eq!(reusing(HOUR, &[], 3, judged).len(), 3);
+    let along = ["attribute:a=b".to_owned()];
+    let calls = reusing(HOUR, &along, 3, judged);
+    assert_eq!(
+        calls.iter().map(rules_of).collect::<Vec<_>>(),
+        [["attribute:a=b"], ["attribute:c=d"]]
+    );
+}
+
+#[test]
+fn a_no_and_an_outage_do_not_serve_another_request() {
+    for no in [
+        Verdict::NotFound(refusal(Reason::NoSuchUser)),
+        Verdict::Denied(refusal(Reason::AccountDisabled)),
+        Verdict::Unavailable(refusal(Reason::NoHost)),
+    ] {
+        let fake = Fake::start(move |_| no.clone());
+        let (connections, mut told) = (Connections::new(), Told::default());
+        for _ in 0..2 {
+            let mut asked = Asked::default();
+            let reuse = Some(Reuse { told: &mut told, time: Duration::from_secs(3600) });
+            let mut question = Question { reuse, ..question(&fake, &connections, &mut asked) };
+            assert!(!matches!(question.about(), Ok(Answer::Known(_))));
+        }
+        assert_eq!(fake.calls().len(), 2);
+    }
+}
+
+#[test]
+fn each_password_is_asked() {
+    let fake = Fake::start(|_| Verdict::Granted(identity("alice")));
+    let (connections, mut told) = (Connections::new(), Told::default());
+    for _ in 0..2 {
+        let mut asked = Asked::default();
+        let reuse = Some(Reuse { told: &mut told, time: Duration::from_secs(3600) });
+        let mut question = Question { reuse, ..question(&fake, &connections, &mut asked) };
+        assert!(question.about().is_ok());
+        assert_eq!(question.password("secret".into()), Ok(Login::Granted("alice".to_owned())));
+    }
+    let passwords = |call: &Call| matches!(call, Call::Authenticate(..));
+    assert_eq!(fake.calls().iter().filter(|call| passwords(call)).count(), 2);
 }

@@ -33,12 +33,18 @@ const LDAP_LOGIN: &str = "AuthBasicProvider ldap\n\
 const PYTHON: &str = "LoadModule python_module @MODULES@/mod_python.so\n";
 
 /// The first is what the others are measured by.
-pub(crate) const CONTENDERS: [Contender; 8] = [
+pub(crate) const CONTENDERS: [Contender; 9] = [
     Contender { name: "no lookup", mail: None, server: "", directory: "@FILE@" },
     Contender {
         name: "mod_usher, metadata",
         mail: Some("X_REMOTE_EMAIL"),
         server: "UsherSocket @SOCKET@\n",
+        directory: "@FILE@UsherMetadata On\n",
+    },
+    Contender {
+        name: "mod_usher, metadata, UsherReuse",
+        mail: Some("X_REMOTE_EMAIL"),
+        server: "UsherSocket @SOCKET@\nUsherReuse 1s\n",
         directory: "@FILE@UsherMetadata On\n",
     },
     Contender {
