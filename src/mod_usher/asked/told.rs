@@ -60,10 +60,15 @@ impl Reuse<'_> {
         known.push(Known { whom: whom.clone(), client, since, identity, rules: Vec::new() });
     }
 
-    /// Remembers whether a rule holds, of somebody who is known.
+    /// Remembers whether a rule holds, of somebody who is known. Who asked a password besides knew
+    /// who it is without a look here, and asks again.
     pub(super) fn learn_rule(&mut self, about: About<'_>, rule: &str, holds: bool) {
-        if let Some(known) = self.told.of(about) {
-            known.rules.push((rule.to_owned(), holds));
+        let Some(known) = self.told.of(about) else {
+            return;
+        };
+        match known.rules.iter_mut().find(|(known, _)| known == rule) {
+            Some((_, held)) => *held = holds,
+            None => known.rules.push((rule.to_owned(), holds)),
         }
     }
 }
@@ -102,6 +107,7 @@ mod tests {
         assert_eq!(reuse.recall(about, begun), None);
         reuse.learn_rule(about, "group=dev", true);
         reuse.learn(about, &identity("alice"), begun);
+        reuse.learn_rule(about, "group=ops", true);
         reuse.learn_rule(about, "group=ops", false);
         // It grows no younger.
         reuse.learn(about, &identity("else"), begun + SECOND / 2);
