@@ -5,7 +5,7 @@ mod told;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use usher_protocol::client::ClientError;
 use usher_protocol::{Call, Identity, MAX_RULES, Password, Query, Reason, Refusal, Reply, Verdict};
@@ -132,9 +132,8 @@ impl Question<'_> {
             Some(Err(cannot_tell)) => return Err(cannot_tell.clone()),
             None => {}
         }
-        let begun = now();
         let told = self.put(Call::Lookup(query));
-        self.remember(&told, begun);
+        self.remember(&told);
         let facts = self.facts();
         let holds = matches!(told, Ok(Answer::Known(_)));
         match told {
@@ -166,10 +165,9 @@ impl Question<'_> {
     }
 
     fn ask_about(&mut self) -> Result<Answer, CannotTell> {
-        let begun = now();
         let (answer, rules) = self.with_rules(Call::Lookup)?;
         let answer = Ok(answer);
-        self.remember(&answer, begun);
+        self.remember(&answer);
         for (rule, holds) in &rules {
             self.remember_rule(rule, *holds);
         }
@@ -183,7 +181,7 @@ impl Question<'_> {
             return;
         }
         let about = (&self.whom, self.client);
-        let known = self.reuse.as_mut().and_then(|reuse| reuse.recall(about, now()));
+        let known = self.reuse.as_mut().and_then(|reuse| reuse.recall(about));
         if let Some((identity, rules)) = known {
             let facts = self.facts();
             facts.about = Some(Ok(Answer::Known(identity)));
@@ -191,10 +189,17 @@ impl Question<'_> {
         }
     }
 
-    /// A no is asked again, and so is what nobody could tell.
-    fn remember(&mut self, told: &Result<Answer, CannotTell>, begun: Instant) {
-        if let (Some(reuse), Ok(Answer::Known(identity))) = (&mut self.reuse, told) {
-            reuse.learn((&self.whom, self.client), identity, begun);
+    /// A no is asked again, and ends what was known before; what nobody could tell does neither.
+    fn remember(&mut self, told: &Result<Answer, CannotTell>) {
+        let (Some(reuse), about) = (&mut self.reuse, (&self.whom, self.client)) else {
+            return;
+        };
+        match told {
+            Ok(Answer::Known(identity)) => reuse.learn(about, identity),
+            // Without the rule that was asked along, they are who they are.
+            Ok(Answer::Refused(refusal)) if refusal.reason == Reason::Rule => {}
+            Ok(Answer::Unknown | Answer::Refused(_)) => reuse.forget(about),
+            Err(_) => {}
         }
     }
 

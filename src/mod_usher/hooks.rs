@@ -483,7 +483,7 @@ impl Request {
             let sys::conn_rec { pool, conn_config, .. } = *(*self.0).connection;
             memory(pool, conn_config)
         };
-        Some(Reuse { told, time })
+        Some(Reuse { told, time, now: now() })
     }
 
     /// An expression that comes to nothing names no realm.

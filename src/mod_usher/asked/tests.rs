@@ -310,23 +310,18 @@ fn an_outage_is_that_of_the_request_that_is_judged() {
     assert!(asked.watch(1) && !asked.watched());
 }
 
-/// Puts each question of a request of its own, all of one connection, to a daemon for which only
-/// `attribute:a=b` holds.
+/// Puts a question of each of so many requests of one connection to a daemon that answers so.
 fn reusing(
-    time: Duration,
+    answer: impl Fn(&Call) -> Verdict + Send + Sync + 'static,
     rules: &[String],
     requests: usize,
     test: impl Fn(&mut Question<'_>),
 ) -> Vec<Call> {
-    let fake = Fake::start(|call| match rules_of(call) {
-        [] => found("alice"),
-        [rule] if rule == "attribute:a=b" => found("alice"),
-        _ => Verdict::Denied(refusal(Reason::Rule)),
-    });
-    let (connections, mut told) = (Connections::new(), Told::default());
+    let (fake, connections, mut told) = (Fake::start(answer), Connections::new(), Told::default());
     for _ in 0..requests {
         let mut asked = Asked::default();
-        let reuse = Some(Reuse { told: &mut told, time });
+        let time = Duration::from_secs(3600);
+        let reuse = Some(Reuse { told: &mut told, time, now: now() });
         test(&mut Question { rules, reuse, ..question(&fake, &connections, &mut asked) });
     }
     fake.calls()
@@ -334,28 +329,27 @@ fn reusing(
 
 #[test]
 fn what_a_request_was_told_serves_the_next_of_its_connection() {
-    const HOUR: Duration = Duration::from_secs(3600);
-    let known = |question: &mut Question<'_>| {
-        assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
+    let answer = |call: &Call| match rules_of(call) {
+        [] => found("alice"),
+        [rule] if rule == "attribute:a=b" => found("alice"),
+        _ => Verdict::Denied(refusal(Reason::Rule)),
     };
-    assert_eq!(reusing(HOUR, &[], 3, known), [lookup("alice")]);
-    assert_eq!(reusing(Duration::from_nanos(1), &[], 3, known).len(), 3);
-
     let judged = |question: &mut Question<'_>| {
-        known(question);
+        assert_eq!(question.about(), Ok(&Answer::Known(identity("alice"))));
         for _ in 0..2 {
             assert_eq!(question.holds("attribute:a=b"), Ok(true));
             assert_eq!(question.holds("attribute:c=d"), Ok(false));
         }
     };
-    // Who it is, and each rule; with the rules along, nothing but them.
-    assert_eq!(reusing(HOUR, &[], 3, judged).len(), 3);
-    let along = ["attribute:a=b".to_owned()];
-    let calls = reusing(HOUR, &along, 3, judged);
-    assert_eq!(
-        calls.iter().map(rules_of).collect::<Vec<_>>(),
-        [["attribute:a=b"], ["attribute:c=d"]]
-    );
+    let asked = |rules: &[String]| {
+        let calls = reusing(answer, rules, 3, judged);
+        calls.iter().flat_map(rules_of).cloned().collect::<Vec<_>>()
+    };
+    // Each once, along with the first question or by itself.
+    assert_eq!(asked(&[]), ["attribute:a=b", "attribute:c=d"]);
+    assert_eq!(asked(&["attribute:a=b".to_owned()]), ["attribute:a=b", "attribute:c=d"]);
+    let known = |question: &mut Question<'_>| assert!(question.about().is_ok());
+    assert_eq!(reusing(answer, &[], 3, known), [lookup("alice")]);
 }
 
 #[test]
@@ -365,29 +359,43 @@ fn a_no_and_an_outage_do_not_serve_another_request() {
         Verdict::Denied(refusal(Reason::AccountDisabled)),
         Verdict::Unavailable(refusal(Reason::NoHost)),
     ] {
-        let fake = Fake::start(move |_| no.clone());
-        let (connections, mut told) = (Connections::new(), Told::default());
-        for _ in 0..2 {
-            let mut asked = Asked::default();
-            let reuse = Some(Reuse { told: &mut told, time: Duration::from_secs(3600) });
-            let mut question = Question { reuse, ..question(&fake, &connections, &mut asked) };
-            assert!(!matches!(question.about(), Ok(Answer::Known(_))));
-        }
-        assert_eq!(fake.calls().len(), 2);
+        let calls = reusing(
+            move |_| no.clone(),
+            &[],
+            2,
+            |question| {
+                assert!(!matches!(question.about(), Ok(Answer::Known(_))));
+            },
+        );
+        assert_eq!(calls.len(), 2);
     }
 }
 
 #[test]
-fn each_password_is_asked() {
-    let fake = Fake::start(|_| Verdict::Granted(identity("alice")));
-    let (connections, mut told) = (Connections::new(), Told::default());
-    for _ in 0..2 {
-        let mut asked = Asked::default();
-        let reuse = Some(Reuse { told: &mut told, time: Duration::from_secs(3600) });
-        let mut question = Question { reuse, ..question(&fake, &connections, &mut asked) };
+fn a_no_ends_what_was_known_before() {
+    // By the time that the rule is asked, the account is disabled.
+    let answer = |call: &Call| match rules_of(call) {
+        [] => found("alice"),
+        _ => Verdict::Denied(refusal(Reason::AccountDisabled)),
+    };
+    let calls = reusing(answer, &[], 2, |question| {
         assert!(question.about().is_ok());
-        assert_eq!(question.password("secret".into()), Ok(Login::Granted("alice".to_owned())));
-    }
-    let passwords = |call: &Call| matches!(call, Call::Authenticate(..));
-    assert_eq!(fake.calls().iter().filter(|call| passwords(call)).count(), 2);
+        assert_eq!(question.holds("attribute:a=b"), Ok(false));
+    });
+    assert_eq!(calls.iter().filter(|call| rules_of(call).is_empty()).count(), 2);
+}
+
+#[test]
+fn each_password_is_asked() {
+    let calls = reusing(
+        |_| Verdict::Granted(identity("alice")),
+        &[],
+        2,
+        |question| {
+            assert!(question.about().is_ok());
+            assert_eq!(question.password("secret".into()), Ok(Login::Granted("alice".to_owned())));
+        },
+    );
+    let passwords = |call: &&Call| matches!(call, Call::Authenticate(..));
+    assert_eq!(calls.iter().filter(passwords).count(), 2);
 }

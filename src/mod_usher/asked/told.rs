@@ -21,6 +21,8 @@ pub struct Reuse<'a> {
     pub told: &'a mut Told,
     /// What was asked longer ago is forgotten.
     pub time: Duration,
+    /// When the question began.
+    pub now: Instant,
 }
 
 #[derive(Debug)]
@@ -37,18 +39,14 @@ pub(super) type About<'a> = (&'a Whom, Option<IpAddr>);
 
 impl Reuse<'_> {
     /// Who it is, and the rules of which is known whether they hold.
-    pub(super) fn recall(
-        &mut self,
-        about: About<'_>,
-        now: Instant,
-    ) -> Option<(Identity, Vec<(String, bool)>)> {
-        self.told.0.retain(|known| now.saturating_duration_since(known.since) < self.time);
+    pub(super) fn recall(&mut self, about: About<'_>) -> Option<(Identity, Vec<(String, bool)>)> {
+        self.told.0.retain(|known| self.now.saturating_duration_since(known.since) < self.time);
         let known = self.told.of(about)?;
         Some((known.identity.clone(), known.rules.clone()))
     }
 
     /// Remembers who it is, unless that is known: whoever asks has looked.
-    pub(super) fn learn(&mut self, about: About<'_>, identity: &Identity, since: Instant) {
+    pub(super) fn learn(&mut self, about: About<'_>, identity: &Identity) {
         let known = &mut self.told.0;
         if known.iter().any(|known| known.is(about)) {
             return;
@@ -57,7 +55,12 @@ impl Reuse<'_> {
             known.remove(0);
         }
         let ((whom, client), identity) = (about, identity.clone());
+        let since = self.now;
         known.push(Known { whom: whom.clone(), client, since, identity, rules: Vec::new() });
+    }
+
+    pub(super) fn forget(&mut self, about: About<'_>) {
+        self.told.0.retain(|known| !known.is(about));
     }
 
     /// Remembers whether a rule holds, of somebody who is known. Who asked a password besides knew
@@ -102,33 +105,38 @@ mod tests {
     #[test]
     fn what_was_told_serves_for_its_time_whom_it_is_about() {
         let (mut told, begun, alice) = (Told::default(), now(), whom("alice"));
-        let mut reuse = Reuse { told: &mut told, time: SECOND };
         let about = (&alice, None);
-        assert_eq!(reuse.recall(about, begun), None);
+        let mut reuse = Reuse { told: &mut told, time: SECOND, now: begun };
+        assert_eq!(reuse.recall(about), None);
         reuse.learn_rule(about, "group=dev", true);
-        reuse.learn(about, &identity("alice"), begun);
+        reuse.learn(about, &identity("alice"));
         reuse.learn_rule(about, "group=ops", true);
         reuse.learn_rule(about, "group=ops", false);
-        // It grows no younger.
-        reuse.learn(about, &identity("else"), begun + SECOND / 2);
-        let known = Some((identity("alice"), vec![("group=ops".to_owned(), false)]));
-        assert_eq!(reuse.recall(about, begun + SECOND / 2), known);
         let localhost = "127.0.0.1".parse().ok();
         let elsewhere = Whom { realm: Some("corp".to_owned()), ..alice.clone() };
         for other in [(&whom("bob"), None), (&alice, localhost), (&elsewhere, None)] {
-            assert_eq!(reuse.recall(other, begun), None);
+            assert_eq!(reuse.recall(other), None);
+            reuse.forget(other);
         }
-        assert_eq!(reuse.recall(about, begun + SECOND), None);
+        reuse.now = begun + SECOND / 2;
+        // It grows no younger.
+        reuse.learn(about, &identity("else"));
+        let known = Some((identity("alice"), vec![("group=ops".to_owned(), false)]));
+        assert_eq!(reuse.recall(about), known);
+        reuse.now = begun + SECOND;
+        assert_eq!(reuse.recall(about), None);
+        reuse.learn(about, &identity("alice"));
+        reuse.forget(about);
         assert!(told.0.is_empty());
     }
 
     #[test]
     fn the_oldest_makes_room() {
-        let (mut told, begun) = (Told::default(), now());
-        let mut reuse = Reuse { told: &mut told, time: SECOND };
+        let mut told = Told::default();
+        let mut reuse = Reuse { told: &mut told, time: SECOND, now: now() };
         let users: Vec<Whom> = (0..=MOST).map(|number| whom(&number.to_string())).collect();
-        users.iter().for_each(|user| reuse.learn((user, None), &identity("x"), begun));
-        let known = |user: &Whom| reuse.recall((user, None), begun).is_some();
+        users.iter().for_each(|user| reuse.learn((user, None), &identity("x")));
+        let known = |user: &Whom| reuse.recall((user, None)).is_some();
         assert!(users.iter().map(known).eq((0..=MOST).map(|number| number > 0)));
     }
 }

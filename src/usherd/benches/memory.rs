@@ -54,7 +54,7 @@ fn measure_with(entries: usize) {
     let each = |bytes: f64| bytes / entries as f64;
     let counted = each(cache.status().bytes as f64);
     let grown = each((sample::resident() - resident) as f64);
-    println!("{entries:9} {counted:8.0} {grown:9.0} {:9.0}", counted - each(texts as f64),);
+    println!("{entries:9} {counted:8.0} {grown:9.0} {:9.0}", counted - each(texts as f64));
 }
 
 /// The bytes that cannot be done without: the texts, the name by which it is found, a digest.
