@@ -12,6 +12,7 @@ use usher_protocol::{Call, Reason, Reply, Request, Verdict, frame};
 use crate::support::daemon::{Daemon, LISTEN, LOCAL};
 use crate::support::process::{self, Output};
 use crate::support::programs::installed;
+use crate::support::slapd::Slapd;
 use crate::support::wire::{Wire, authenticate, lookup, verdict};
 use crate::support::{PATIENCE, repository, until_true};
 
@@ -153,6 +154,31 @@ fn who_never_reads_answers_is_closed_and_others_go_on() {
     assert!(closed, "not closed: {error}");
     assert_found(&mut other);
     until_true("its place to be free", || daemon.status()["connections"] == 1);
+}
+
+#[test]
+fn what_is_known_is_answered_beside_what_hangs_and_no_more_is_asked_than_may_be_in_work() {
+    let slapd = Slapd::start();
+    let daemon = Daemon::start(&format!("{}{LISTEN}max_in_flight = 2\n", slapd.realm()));
+    let mut wire = daemon.wire();
+    assert_found(&mut wire);
+    slapd.pause();
+    wire.send(1, lookup("bob"));
+    for id in 2..=50 {
+        wire.send(id, lookup("alice"));
+    }
+    let ids: Vec<u64> = (2..=50).map(|_| wire.answer().id).collect();
+    assert!(ids.into_iter().eq(2..=50));
+    // The second of these is one too many, and nothing is read behind it.
+    for (id, user) in [(51, "user001"), (52, "user002"), (53, "alice")] {
+        wire.send(id, lookup(user));
+    }
+    until_true("two to be in work", || daemon.status()["realms"][0]["questions"]["under_way"] == 2);
+    let asked = daemon.status()["realms"][0]["questions"]["asked"].clone();
+    assert_eq!(asked, 3, "{asked}");
+    slapd.resume();
+    let answered: BTreeSet<u64> = (0..4).map(|_| wire.answer().id).collect();
+    assert_eq!(answered, [1, 51, 52, 53].into());
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::config::Peers;
 use crate::control::{Control, Rules};
 use crate::telemetry::{Decision, Notes};
 use reader::{Reader, Trouble};
+use seat::Work;
 use writer::{Outgoing, write_answers};
 
 pub use seat::Seat;
@@ -45,22 +46,22 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Arc<Seat>, control: Arc
     let (read, write) = stream.into_split();
     let (outbox, outgoing) = mpsc::channel(listen.max_in_flight);
     let write = Arc::new(write);
-    let stream = Arc::clone(&write);
-    let writer = tokio::spawn(write_answers(stream, outgoing, listen.request_timeout));
+    let (stream, unread) = (Arc::clone(&write), Arc::clone(&seat));
+    let writer = tokio::spawn(async move {
+        write_answers(stream, outgoing, listen.request_timeout).await;
+        unread.give_up();
+    });
+    let most_turns = listen.max_in_flight + 1;
     let session = Session {
         client: Arc::new(Client { peer, control }),
         seat,
         stream: write,
         outbox,
-        turns: Arc::new(Semaphore::new(listen.max_in_flight)),
-        most_turns: listen.max_in_flight,
+        turns: Arc::new(Semaphore::new(most_turns)),
+        most_turns,
         patience: listen.request_timeout,
     };
-    let mut reader = Reader::new(read);
-    tokio::select! {
-        () = session.read_requests(&mut reader) => {}
-        () = session.outbox.closed() => {}
-    }
+    session.read_requests(&mut Reader::new(read)).await;
     // The writer ends when the last request under way has handed its answer over.
     drop(session);
     let _ = writer.await;
@@ -71,6 +72,8 @@ struct Session {
     seat: Arc<Seat>,
     stream: Arc<OwnedWriteHalf>,
     outbox: Sender<Outgoing>,
+    /// One for each request in work, until its answer is written, and one for what was answered at
+    /// once and could not be written at once.
     turns: Arc<Semaphore>,
     most_turns: usize,
     /// For the rest of a frame, and for an answer to be taken.
@@ -97,24 +100,22 @@ impl Session {
         let mut desk = Desk::new();
         let trouble = self.read_on(reader, &mut desk).await;
         self.flush(&mut desk.ready).await;
-        if let Some((text, turn)) = trouble {
-            self.complain(text, turn).await;
+        if let Some(text) = trouble {
+            self.complain(text).await;
         }
     }
 
     /// Reads and answers until no more comes, or something that cannot be read.
-    async fn read_on(
-        &self,
-        reader: &mut Reader<OwnedReadHalf>,
-        desk: &mut Desk,
-    ) -> Option<(String, OwnedSemaphorePermit)> {
+    async fn read_on(&self, reader: &mut Reader<OwnedReadHalf>, desk: &mut Desk) -> Option<String> {
         let mut end = pin!(self.seat.given_up());
         let mut ending = false;
         while !ending || reader.has_more() {
-            if !reader.has_request() {
+            if !reader.has_request() || desk.ready.is_full() {
                 self.flush(&mut desk.ready).await;
             }
-            let turn = self.turn(&mut desk.ready).await?;
+            self.wait_for_turn(&mut desk.ready).await;
+            // Who has to wait sees the end meanwhile.
+            let busy = reader.has_more();
             let more = tokio::select! {
                 biased;
                 more = reader.wait() => more,
@@ -123,34 +124,36 @@ impl Session {
             if !more {
                 return None;
             }
-            ending = self.seat.is_given_up();
+            ending = busy && self.seat.is_given_up();
             let begun = Instant::now();
-            let work = self.seat.work(begun);
+            self.seat.asks(begun);
             // Hardly any frame comes in pieces, so hardly any needs a timer.
             let (request, received) = if reader.has_request() {
                 (reader.request().await, begun)
-            } else if let Ok(request) = timeout(self.patience, reader.request()).await {
-                (request, Instant::now())
             } else {
-                let text = format!("the rest of a frame did not come in {:?}", self.patience);
-                return Some((text, turn));
+                let _work = Work::begin(&self.seat);
+                let patience = self.patience;
+                let Ok(request) = timeout(patience, reader.request()).await else {
+                    return Some(format!("the rest of a frame did not come in {patience:?}"));
+                };
+                (request, Instant::now())
             };
             match request {
-                Ok(request) => self.answer((request, received), turn, work, desk),
+                Ok(request) => self.answer(request, received, desk),
                 Err(Trouble::Gone) => return None,
-                Err(Trouble::Frame(error)) => return Some((error.to_string(), turn)),
+                Err(Trouble::Frame(error)) => return Some(error.to_string()),
             }
         }
         None
     }
 
-    /// A turn for one more request, when there is one.
-    async fn turn(&self, ready: &mut Outgoing) -> Option<OwnedSemaphorePermit> {
-        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Some(turn);
+    /// Waits until one more request may be in work. Nobody else takes turns.
+    async fn wait_for_turn(&self, ready: &mut Outgoing) {
+        const NEEDED: u32 = 2;
+        if self.turns.available_permits() < NEEDED as usize {
+            self.flush(ready).await;
+            let _ = self.turns.acquire_many(NEEDED).await;
         }
-        self.flush(ready).await;
-        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
     /// Sends the answers that are ready. Where nothing else is on its way, they are written here:
@@ -159,8 +162,9 @@ impl Session {
         if ready.is_empty() {
             return;
         }
-        let alone = self.turns.available_permits() + ready.turns() == self.most_turns;
+        let alone = self.turns.available_permits() == self.most_turns;
         if !alone || !ready.try_write(&self.stream) {
+            ready.hold(Arc::clone(&self.turns).acquire_owned().await.ok());
             // If the writer has ended, nobody waits for answers any more.
             let _ = self.outbox.send(mem::take(ready)).await;
         }
@@ -168,21 +172,16 @@ impl Session {
 
     /// Answers at once if nothing need be waited for, else in a task of its own, so that requests
     /// overtake each other.
-    fn answer(
-        &self,
-        (request, received): (Request, Instant),
-        turn: OwnedSemaphorePermit,
-        work: seat::Work,
-        desk: &mut Desk,
-    ) {
+    fn answer(&self, request: Request, received: Instant, desk: &mut Desk) {
         desk.road.set(Arc::clone(&self.client).answer(request, received));
         let mut nobody = Context::from_waker(Waker::noop());
         if let Poll::Ready(answer) = desk.road.poll(&mut nobody) {
-            desk.ready.add(&answer, turn);
+            desk.ready.add(&answer);
             return;
         }
         let road = mem::replace(&mut desk.road, Desk::new().road);
-        let outbox = self.outbox.clone();
+        let (outbox, work) = (self.outbox.clone(), Work::begin(&self.seat));
+        let turn = Arc::clone(&self.turns).try_acquire_owned().ok();
         tokio::spawn(async move {
             send(&outbox, &road.await, turn).await;
             drop(work);
@@ -191,7 +190,7 @@ impl Session {
 
     /// Says what could not be read. The connection is closed then: where the next frame would
     /// begin is unknown.
-    async fn complain(&self, text: String, turn: OwnedSemaphorePermit) {
+    async fn complain(&self, text: String) {
         self.client.control.counters.malformed_frames.one();
         if self.client.control.complaints.due(Instant::now()) {
             tracing::warn!(
@@ -201,7 +200,7 @@ impl Session {
             );
         }
         let verdict = Verdict::Invalid(Refusal::new(Reason::BadRequest, text));
-        send(&self.outbox, &Answer { id: 0, reply: Reply::Verdict(verdict) }, turn).await;
+        send(&self.outbox, &Answer { id: 0, reply: Reply::Verdict(verdict) }, None).await;
     }
 }
 
@@ -358,6 +357,9 @@ fn refusal(peer: Peer, listed: Option<&Peers>) -> Option<Refusal> {
 }
 
 /// Hands an answer to the writer; if that has ended, nobody waits for the answer any more.
-async fn send(outbox: &Sender<Outgoing>, answer: &Answer, turn: OwnedSemaphorePermit) {
-    let _ = outbox.send(Outgoing::of(answer, turn)).await;
+async fn send(outbox: &Sender<Outgoing>, answer: &Answer, turn: Option<OwnedSemaphorePermit>) {
+    let mut outgoing = Outgoing::default();
+    outgoing.add(answer);
+    outgoing.hold(turn);
+    let _ = outbox.send(outgoing).await;
 }

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Seat {
     taken: Instant,
-    /// Requests being read or answered.
+    /// Requests that are read or answered and take time.
     work: AtomicUsize,
-    /// When the last one came, in milliseconds after `taken`.
+    /// When the last one came, in nanoseconds after `taken`.
     last: AtomicU64,
     given_up: CancellationToken,
 }
@@ -31,7 +31,7 @@ impl Seat {
     /// Since when the connection has asked nothing; none if it waits for an answer.
     pub fn idle_since(&self) -> Option<Instant> {
         let idle = self.work.load(Ordering::Acquire) == 0;
-        let last = std::time::Duration::from_millis(self.last.load(Ordering::Relaxed));
+        let last = std::time::Duration::from_nanos(self.last.load(Ordering::Relaxed));
         idle.then(|| self.taken + last)
     }
 
@@ -48,17 +48,22 @@ impl Seat {
         self.given_up.cancelled().await;
     }
 
-    /// A request begins; it ends when the value is dropped.
-    pub(super) fn work(self: &Arc<Self>, now: Instant) -> Work {
-        let since = now.saturating_duration_since(self.taken).as_millis();
+    /// A request came.
+    pub(super) fn asks(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.taken).as_nanos();
         self.last.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.work.fetch_add(1, Ordering::AcqRel);
-        Work(Arc::clone(self))
     }
 }
 
-/// A request of a connection.
+/// A request that takes time, until it is dropped.
 pub(super) struct Work(Arc<Seat>);
+
+impl Work {
+    pub(super) fn begin(seat: &Arc<Seat>) -> Self {
+        seat.work.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(seat))
+    }
+}
 
 impl Drop for Work {
     fn drop(&mut self) {

@@ -13,8 +13,8 @@ use usher_protocol::{Answer, Reason, Refusal, Reply, Verdict, frame};
 /// Most bytes that are put together for one write.
 const MOST: usize = 64 * 1024;
 
-/// The bytes of answers. The turns of their requests are given back when they have been written:
-/// a client that does not read its answers gets no more of them.
+/// The bytes of answers. Their turns are given back when they have been written: a client that does
+/// not read its answers gets no more of them.
 #[derive(Default)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
@@ -23,28 +23,16 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// One answer.
-    pub(super) fn of(answer: &Answer, turn: OwnedSemaphorePermit) -> Self {
-        let mut outgoing = Self::default();
-        outgoing.add(answer, turn);
-        outgoing
-    }
-
-    /// The turns that are not given back yet.
-    pub(super) fn turns(&self) -> usize {
-        self.turns.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= MOST
     }
 
     /// Adds an answer.
-    pub(super) fn add(&mut self, answer: &Answer, turn: OwnedSemaphorePermit) {
+    pub(super) fn add(&mut self, answer: &Answer) {
         // What says that an answer is too long is short enough.
         let _ = frame::append_answer(&mut self.bytes, answer).or_else(|error| {
             let text =
@@ -53,19 +41,19 @@ impl Outgoing {
             let reply = Reply::Verdict(Verdict::Unavailable(refusal));
             frame::append_answer(&mut self.bytes, &Answer { id: answer.id, reply })
         });
-        self.hold(Some(turn));
+    }
+
+    /// Keeps a turn as well.
+    pub(super) fn hold(&mut self, turn: Option<OwnedSemaphorePermit>) {
+        match (&mut self.turns, turn) {
+            (Some(held), Some(more)) => held.merge(more),
+            (held, more) => *held = held.take().or(more),
+        }
     }
 
     fn append(&mut self, more: Self) {
         self.bytes.extend_from_slice(&more.bytes);
         self.hold(more.turns);
-    }
-
-    fn hold(&mut self, turns: Option<OwnedSemaphorePermit>) {
-        match (&mut self.turns, turns) {
-            (Some(held), Some(more)) => held.merge(more),
-            (held, more) => *held = held.take().or(more),
-        }
     }
 
     /// Writes what the stream takes without waiting. Whether that was all, so that it is empty
@@ -78,7 +66,6 @@ impl Outgoing {
             self.bytes.clear();
             self.bytes.shrink_to(MOST);
             self.written = 0;
-            self.turns = None;
         }
         done
     }
