@@ -15,7 +15,6 @@ use std::process::Command;
 
 use mimalloc::MiMalloc;
 use tokio::time::Instant;
-use usherd::cache::Digester;
 use usherd::directory::Entry;
 
 /// The daemon's.
@@ -41,15 +40,14 @@ fn measure() {
 }
 
 fn measure_with(entries: usize) {
-    let (digester, realm) = (Digester::new().expect("random"), sample::realm());
-    let now = Instant::now();
+    let (realm, now) = (sample::realm(), Instant::now());
     let resident = sample::resident();
     let cache = sample::cache();
     let mut texts = 0;
     for number in 0..entries {
         let entry = sample::entry(number);
         texts += payload(&entry);
-        sample::learn(&cache, &realm, &digester, &entry, now);
+        sample::learn(&cache, &realm, &entry, now);
     }
     let each = |bytes: f64| bytes / entries as f64;
     let counted = each(cache.status().bytes as f64);

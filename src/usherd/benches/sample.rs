@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use usher_protocol::Password;
-use usherd::cache::{Cache, Digester};
+use usherd::cache::Cache;
 use usherd::config;
 use usherd::directory::{Attributes, Entry};
 use usherd::realm::Person;
@@ -53,15 +53,9 @@ pub(crate) fn entry(number: usize) -> Entry {
 }
 
 /// Remembers a user, and that the password is `secret`.
-pub(crate) fn learn(
-    cache: &Cache<Person>,
-    realm: &config::Realm,
-    digester: &Digester,
-    entry: &Entry,
-    now: Instant,
-) {
+pub(crate) fn learn(cache: &Cache<Person>, realm: &config::Realm, entry: &Entry, now: Instant) {
     let (name, person) = (&entry.username, Person::new(entry, &[], realm));
-    let digest = digester.digest(name, &Password::from("secret"));
+    let digest = cache.digest(name, &Password::from("secret"));
     cache.learn_identity(name, &person, cache.asking(), now);
     cache.learn_password(name, &person, (digest, true), cache.asking(), now);
 }

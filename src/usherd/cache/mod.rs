@@ -15,14 +15,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use usher_protocol::CacheStatus;
+use usher_protocol::{CacheStatus, Password};
 
 pub use bounded::allocated;
-pub use verifier::{Digest, Digester};
+pub use verifier::Digest;
 
 use crate::config;
-use name::{Name, Names};
+use name::Name;
 use shard::Shard;
+use verifier::Digester;
 
 /// More than threads, so that they hardly ever wait for each other.
 const MOST_SHARDS: usize = 16;
@@ -44,7 +45,7 @@ pub struct Cache<T> {
     times: Times,
     max_bytes: usize,
     shards: Box<[Mutex<Shard<T>>]>,
-    names: Names,
+    digester: Digester,
     flushes: AtomicU64,
 }
 
@@ -114,7 +115,7 @@ impl<T: Identity> Cache<T> {
             times: Times::new(settings),
             max_bytes: settings.max_bytes,
             shards: (0..shards).map(|_| Mutex::new(Shard::new())).collect(),
-            names: Names::new()?,
+            digester: Digester::new()?,
             flushes: AtomicU64::new(0),
         })
     }
@@ -124,12 +125,32 @@ impl<T: Identity> Cache<T> {
         Asked(self.flushes.load(Ordering::Acquire))
     }
 
-    /// Who the name is and, where one was given, what is known of the password.
-    pub fn recall(&self, name: &str, digest: Option<&Digest>, now: Instant) -> (Who<T>, Memory) {
-        match self.shard(name) {
-            Some((mut shard, name)) => shard.recall(name, digest, &self.times, now),
+    /// What is kept of a password of this name.
+    pub fn digest(&self, name: &str, password: &Password) -> Digest {
+        self.digester.of(name).digest(password)
+    }
+
+    /// Who the name is.
+    pub fn recall(&self, name: &str, now: Instant) -> Who<T> {
+        let recall =
+            |(mut shard, name): (Locked<'_, T>, Name)| shard.recall(name, None, &self.times, now).0;
+        self.shard(name).map_or(Who::Unknown, recall)
+    }
+
+    /// Who the name is, and what is known of the password, with what is kept of it.
+    pub fn recall_both(
+        &self,
+        name: &str,
+        password: &Password,
+        now: Instant,
+    ) -> (Who<T>, Memory, Digest) {
+        let own = self.digester.of(name);
+        let digest = own.digest(password);
+        let (who, memory) = match self.part(own.name()) {
+            Some((mut shard, name)) => shard.recall(name, Some(&digest), &self.times, now),
             None => (Who::Unknown, Memory::Unknown),
-        }
+        };
+        (who, memory, digest)
     }
 
     /// Who the name is by now: who asks again is not counted again.
@@ -183,6 +204,18 @@ impl<T: Identity> Cache<T> {
         self.shards.iter().map(|shard| lock(shard).clear()).sum()
     }
 
+    /// Overwrites the key of all digests, then forgets them. No password is ever right again.
+    pub fn wipe(&self) {
+        self.digester.wipe();
+        self.clear();
+    }
+
+    /// Whether nothing is left of the key.
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.digester.is_wiped()
+    }
+
     /// Fill and use.
     pub fn status(&self) -> CacheStatus {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -215,15 +248,20 @@ impl<T: Identity> Cache<T> {
         }
     }
 
+    fn shard(&self, name: &str) -> Option<(Locked<'_, T>, Name)> {
+        self.part(self.digester.of(name).name())
+    }
+
     /// The name and its part of the names; there always is one.
-    fn shard(&self, name: &str) -> Option<(MutexGuard<'_, Shard<T>>, Name)> {
-        let name = self.names.of(name);
+    fn part(&self, name: Name) -> Option<(Locked<'_, T>, Name)> {
         let shard = self.shards.get(name.part(self.shards.len()))?;
         Some((lock(shard), name))
     }
 }
 
-fn lock<T>(shard: &Mutex<Shard<T>>) -> MutexGuard<'_, Shard<T>> {
+type Locked<'a, T> = MutexGuard<'a, Shard<T>>;
+
+fn lock<T>(shard: &Mutex<Shard<T>>) -> Locked<'_, T> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use usher_protocol::Password;
 
 use super::tests::{NEGATIVE_TTL, OFFLINE, Person, STALE, TTL, settings};
-use super::{Cache, Digester, Memory, Who};
+use super::{Cache, Memory, Who};
 
 /// Few of each, so that they meet.
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -111,7 +111,7 @@ impl Model {
     }
 }
 
-fn take(cache: &Cache<Person>, digester: &Digester, step: &Step, now: Instant) {
+fn take(cache: &Cache<Person>, step: &Step, now: Instant) {
     let asked = cache.asking();
     match *step {
         Step::Pass(_) => {}
@@ -121,7 +121,7 @@ fn take(cache: &Cache<Person>, digester: &Digester, step: &Step, now: Instant) {
         }
         Step::Nobody { name } => cache.learn_nobody(NAMES[name], asked, now),
         Step::Password { name, entry, password, right } => {
-            let digest = digester.digest(NAMES[name], &Password::from(PASSWORDS[password]));
+            let digest = cache.digest(NAMES[name], &Password::from(PASSWORDS[password]));
             let person = Person(ENTRIES[entry], 0);
             cache.learn_password(NAMES[name], &person, (digest, right), asked, now);
         }
@@ -138,16 +138,15 @@ proptest! {
     ) {
         let cache =
             Cache::new(&crate::config::Cache { max_bytes, ..settings() }).expect("random");
-        let digester = Digester::new().expect("random");
         let (mut model, mut now) = (Model::default(), Instant::now());
         for step in &steps {
             if let Step::Pass(seconds) = step {
                 now += Duration::from_secs(*seconds);
             }
-            take(&cache, &digester, step, now);
+            take(&cache, step, now);
             model.take(step, now);
             for (name, text) in NAMES.into_iter().enumerate() {
-                let who = match cache.identity(text, now) {
+                let who = match cache.recall(text, now) {
                     Who::Fresh { identity, since, .. } => ("fresh", Some((identity.0, since))),
                     Who::Stale { identity, since } => ("stale", Some((identity.0, since))),
                     Who::Nobody => ("nobody", None),
@@ -157,12 +156,12 @@ proptest! {
                 let expected = (kind, fact.map(|(entry, since)| (ENTRIES[entry], since)));
                 prop_assert_eq!(who, expected, "{} after {:?}", text, step);
                 for (number, password) in PASSWORDS.iter().enumerate() {
-                    let digest = digester.digest(text, &Password::from(*password));
                     let expected = model.password(name, number, now);
+                    let (_, recalled, digest) =
+                        cache.recall_both(text, &Password::from(*password), now);
+                    prop_assert_eq!(recalled, expected, "{} {}", text, password);
                     let memory = cache.password(text, &digest, now);
                     prop_assert_eq!(memory, expected, "{} {}", text, password);
-                    let (_, recalled) = cache.recall(text, Some(&digest), now);
-                    prop_assert_eq!(recalled, expected, "{} {}", text, password);
                 }
             }
         }

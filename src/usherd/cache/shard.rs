@@ -160,28 +160,34 @@ impl<T: Identity> Shard<T> {
 impl<T: Clone> Known<T> {
     fn who(&mut self, times: &Times, now: Instant) -> Who<T> {
         let since = self.since;
-        let told = self.is_of_use(times, now).then(|| self.identity.clone());
-        match told {
-            Some(identity) if within(times.ttl, since, now) => {
-                let refresh = self.refresh.is_some_and(|due| due <= now);
-                if refresh {
-                    self.refresh = Some(now + RETRY);
-                }
-                Who::Fresh { identity, since, refresh }
-            }
-            Some(identity) => Who::Stale { identity, since },
-            None => Who::Unknown,
+        let age = now.saturating_duration_since(since);
+        if age >= times.served {
+            return Who::Unknown;
         }
+        let identity = self.identity.clone();
+        if age >= times.ttl {
+            return Who::Stale { identity, since };
+        }
+        let refresh = self.refresh.is_some_and(|due| due <= now);
+        if refresh {
+            self.refresh = Some(now + RETRY);
+        }
+        Who::Fresh { identity, since, refresh }
     }
 
     /// Whoever is past all service is as good as not there, with their password.
     fn memory(&self, digest: &Digest, times: &Times, now: Instant) -> Memory {
         match &self.right {
-            Some((right, since)) if self.is_of_use(times, now) && right == digest => match *since {
-                since if within(times.ttl, since, now) => Memory::Right(since),
-                since if within(times.accepted, since, now) => Memory::Offline(since),
-                _ => Memory::Unknown,
-            },
+            Some((right, since)) if right == digest && self.is_of_use(times, now) => {
+                let age = now.saturating_duration_since(*since);
+                if age < times.ttl {
+                    Memory::Right(*since)
+                } else if age < times.accepted {
+                    Memory::Offline(*since)
+                } else {
+                    Memory::Unknown
+                }
+            }
             _ => Memory::Unknown,
         }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher_protocol::Password;
 
-use super::{Cache, Digest, Digester, Identity, Memory, Who};
+use super::{Cache, Digest, Identity, Memory, Who};
 use crate::config;
 
 pub(super) const TTL: Duration = Duration::from_secs(300);
@@ -46,11 +46,6 @@ fn alice() -> Person {
     person("alice", 0)
 }
 
-fn digests<const N: usize>(passwords: [&str; N]) -> [Digest; N] {
-    let digester = Digester::new().expect("random");
-    passwords.map(|it| digester.digest("alice", &Password::from(it)))
-}
-
 impl Cache<Person> {
     fn is(&self, name: &str, identity: &Person, now: Instant) {
         self.learn_identity(name, identity, self.asking(), now);
@@ -64,32 +59,32 @@ impl Cache<Person> {
         self.learn_password("alice", &alice(), (digest.clone(), right), self.asking(), now);
     }
 
-    pub(super) fn identity(&self, name: &str, now: Instant) -> Who<Person> {
-        self.recall(name, None, now).0
+    fn digests<const N: usize>(&self, passwords: [&str; N]) -> [Digest; N] {
+        passwords.map(|it| self.digest("alice", &Password::from(it)))
     }
 
     fn knows(&self, name: &str, now: Instant) -> bool {
-        matches!(self.identity(name, now), Who::Fresh { .. })
+        matches!(self.recall(name, now), Who::Fresh { .. })
     }
 }
 
 #[test]
 fn an_identity_is_fresh_for_its_time_and_then_stale_and_then_gone() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    assert_eq!(cache.identity("alice", now), Who::Unknown);
+    assert_eq!(cache.recall("alice", now), Who::Unknown);
     cache.is("alice", &alice(), now);
     let fresh = Who::Fresh { identity: alice(), since: now, refresh: false };
-    assert_eq!(cache.identity("alice", now + TTL / 2), fresh);
+    assert_eq!(cache.recall("alice", now + TTL / 2), fresh);
     let stale = Who::Stale { identity: alice(), since: now };
-    assert_eq!(cache.identity("alice", now + TTL), stale);
-    assert_eq!(cache.identity("alice", now + TTL + STALE), Who::Unknown);
+    assert_eq!(cache.recall("alice", now + TTL), stale);
+    assert_eq!(cache.recall("alice", now + TTL + STALE), Who::Unknown);
 }
 
 #[test]
 fn an_identity_in_use_is_to_be_read_again_before_its_time_is_over() {
     let (cache, now) = (cache(1 << 20), Instant::now());
     cache.is("alice", &alice(), now);
-    let refresh = |now| matches!(cache.identity("alice", now), Who::Fresh { refresh: true, .. });
+    let refresh = |now| matches!(cache.recall("alice", now), Who::Fresh { refresh: true, .. });
     let due = now + TTL * 4 / 5;
     assert!(!refresh(due - Duration::from_millis(1)));
     assert!(refresh(due));
@@ -102,18 +97,18 @@ fn an_identity_in_use_is_to_be_read_again_before_its_time_is_over() {
 fn nobody_is_known_for_a_shorter_time_and_replaced_by_somebody() {
     let (cache, now) = (cache(1 << 20), Instant::now());
     cache.is_nobody("alice", now);
-    assert_eq!(cache.identity("alice", now), Who::Nobody);
-    assert_eq!(cache.identity("alice", now + NEGATIVE_TTL), Who::Unknown);
+    assert_eq!(cache.recall("alice", now), Who::Nobody);
+    assert_eq!(cache.recall("alice", now + NEGATIVE_TTL), Who::Unknown);
     cache.is("alice", &alice(), now);
     assert!(cache.knows("alice", now));
     cache.is_nobody("alice", now);
-    assert_eq!(cache.identity("alice", now), Who::Nobody);
+    assert_eq!(cache.recall("alice", now), Who::Nobody);
 }
 
 #[test]
 fn a_password_that_does_not_match_is_unknown_and_a_new_one_replaces_the_old() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    let [old, new] = digests(["old", "new"]);
+    let [old, new] = cache.digests(["old", "new"]);
     cache.is("alice", &alice(), now);
     cache.accepts(&old, true, now);
     assert_eq!(cache.password("alice", &old, now), Memory::Right(now));
@@ -130,7 +125,7 @@ fn a_password_that_does_not_match_is_unknown_and_a_new_one_replaces_the_old() {
 #[test]
 fn a_right_password_past_its_time_counts_only_while_no_host_answers_and_not_for_long() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    let [digest] = digests(["pw"]);
+    let [digest] = cache.digests(["pw"]);
     cache.is("alice", &alice(), now);
     cache.accepts(&digest, true, now);
     assert_eq!(cache.password("alice", &digest, now + TTL), Memory::Offline(now));
@@ -140,7 +135,7 @@ fn a_right_password_past_its_time_counts_only_while_no_host_answers_and_not_for_
 #[test]
 fn a_refused_password_is_right_no_more() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    let [digest] = digests(["pw"]);
+    let [digest] = cache.digests(["pw"]);
     cache.is("alice", &alice(), now);
     cache.accepts(&digest, true, now);
     cache.accepts(&digest, false, now);
@@ -150,7 +145,7 @@ fn a_refused_password_is_right_no_more() {
 #[test]
 fn a_password_stays_with_the_same_entry_only() {
     let (cache, now) = (cache(1 << 20), Instant::now());
-    let [digest] = digests(["pw"]);
+    let [digest] = cache.digests(["pw"]);
     cache.is("alice", &alice(), now);
     cache.accepts(&digest, true, now);
     cache.is("alice", &alice(), now);
@@ -168,10 +163,10 @@ fn what_was_asked_before_it_was_forgotten_is_not_learned_after() {
     let asked = cache.asking();
     assert!(!cache.forget("alice"));
     cache.learn_identity("alice", &alice(), asked, now);
-    assert_eq!(cache.identity("alice", now), Who::Unknown);
+    assert_eq!(cache.recall("alice", now), Who::Unknown);
     cache.is("alice", &alice(), now);
     assert!(cache.forget("alice"));
-    assert_eq!(cache.identity("alice", now), Who::Unknown);
+    assert_eq!(cache.recall("alice", now), Who::Unknown);
     cache.is("alice", &alice(), now);
     cache.is_nobody("bob", now);
     assert_eq!(cache.clear(), 2);
@@ -242,7 +237,7 @@ fn names_of_nobody_never_push_users_out_of_a_full_cache() {
         cache.is_nobody(&format!("made-up-{made_up}"), now);
     }
     assert!(users.iter().all(|user| cache.knows(user, now)));
-    assert_eq!(cache.identity("made-up-9999", now), Who::Nobody);
+    assert_eq!(cache.recall("made-up-9999", now), Who::Nobody);
     assert!(cache.status().bytes <= 100_000);
 }
 

@@ -1,8 +1,8 @@
 //! Passwords as keyed digests.
 //!
-//! The key is random, lives as long as its realm, and stands alone in a page of memory that is
+//! The key is random, lives as long as its cache, and stands alone in a page of memory that is
 //! never swapped out. Digests without it tell nothing, so it does not matter where they are. It is
-//! overwritten when the daemon ends, whoever still holds the realm.
+//! overwritten when the daemon ends, whoever still holds the cache.
 //! Whoever reads the memory of the running process has both, and can try guesses as fast as the
 //! digest computes.
 
@@ -12,8 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use usher_protocol::Password;
 use zeroize::{Zeroize, Zeroizing};
 
-/// Makes digests.
-pub struct Digester {
+use super::name::Name;
+
+/// Makes of names what stands for them, and of passwords digests.
+pub(super) struct Digester {
     // Declared before the page: it is unlocked before it is freed.
     _lock: Option<region::LockGuard>,
     page: Box<Page>,
@@ -36,7 +38,7 @@ impl Digester {
     ///
     /// # Errors
     /// If the system has no random bytes.
-    pub fn new() -> Result<Self, getrandom::Error> {
+    pub(super) fn new() -> Result<Self, getrandom::Error> {
         let page = Box::new(Page { key: Default::default() });
         let lock = region::lock(&raw const *page, size_of::<Page>()).ok();
         let mut random = Zeroizing::new([0; 32]);
@@ -47,22 +49,20 @@ impl Digester {
         Ok(Self { _lock: lock, page })
     }
 
-    /// The digest of a user's password; the same password of another user has another one.
-    pub fn digest(&self, name: &str, password: &Password) -> Digest {
-        // Under a key of the user's own: no copy of both together is made, and none need be wiped.
-        let own = Zeroizing::new(blake3::keyed_hash(&self.key(), name.as_bytes()));
-        Digest(blake3::keyed_hash(own.as_bytes(), password.as_bytes()))
+    /// What is of this name.
+    pub(super) fn of(&self, name: &str) -> Own {
+        Own(Zeroizing::new(blake3::keyed_hash(&self.key(), name.as_bytes())))
     }
 
     /// Overwrites the key. No digest from before is of use to anybody then; what is still digested
     /// matches nothing.
-    pub fn wipe(&self) {
+    pub(super) fn wipe(&self) {
         self.page.key.iter().for_each(|word| word.store(0, Ordering::SeqCst));
     }
 
     /// Whether nothing is left of the key.
     #[cfg(test)]
-    pub(crate) fn is_wiped(&self) -> bool {
+    pub(super) fn is_wiped(&self) -> bool {
         *self.key() == [0; 32]
     }
 
@@ -78,6 +78,22 @@ impl Digester {
 impl Drop for Digester {
     fn drop(&mut self) {
         self.wipe();
+    }
+}
+
+/// A user's own key. Its first half is what the shards know the name by, so it is no secret from
+/// whoever reads them; the other 128 bits are.
+pub(super) struct Own(Zeroizing<blake3::Hash>);
+
+impl Own {
+    pub(super) fn name(&self) -> Name {
+        Name::new(self.0.as_bytes())
+    }
+
+    /// The digest of the user's password; the same password of another user has another one. No
+    /// copy of name and password together is made, and none need be wiped.
+    pub(super) fn digest(&self, password: &Password) -> Digest {
+        Digest(blake3::keyed_hash(self.0.as_bytes(), password.as_bytes()))
     }
 }
 
@@ -115,10 +131,19 @@ mod tests {
     use super::Digester;
 
     #[test]
+    fn a_name_stands_for_itself_under_the_key() {
+        let [one, other] = [(), ()].map(|()| Digester::new().expect("random"));
+        assert_eq!(one.of("alice").name(), one.of("alice").name());
+        assert_ne!(one.of("alice").name(), one.of("alicf").name());
+        assert_ne!(one.of("alice").name(), other.of("alice").name());
+    }
+
+    #[test]
     fn a_digest_is_of_the_name_and_the_password_under_the_key() {
         let [one, other] = [(), ()].map(|()| Digester::new().expect("random"));
-        let digest =
-            |by: &Digester, name: &str, password: &str| by.digest(name, &Password::from(password));
+        let digest = |by: &Digester, name: &str, password: &str| {
+            by.of(name).digest(&Password::from(password))
+        };
         assert_eq!(digest(&one, "alice", "pw"), digest(&one, "alice", "pw"));
         assert_ne!(digest(&one, "alice", "pw"), digest(&one, "alicep", "w"));
         assert_ne!(digest(&one, "alice", "pw"), digest(&one, "bob", "pw"));
@@ -130,11 +155,11 @@ mod tests {
     fn a_key_that_is_wiped_is_gone_whoever_holds_it() {
         let digester = Arc::new(Digester::new().expect("random"));
         let holder = Arc::clone(&digester);
-        let before = holder.digest("alice", &Password::from("pw"));
+        let before = holder.of("alice").digest(&Password::from("pw"));
         assert!(!holder.is_wiped());
         digester.wipe();
         assert!(holder.is_wiped());
-        assert_ne!(before, holder.digest("alice", &Password::from("pw")));
+        assert_ne!(before, holder.of("alice").digest(&Password::from("pw")));
     }
 
     #[test]

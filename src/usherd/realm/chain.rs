@@ -292,7 +292,7 @@ impl Realm {
     /// Whether the password is known to be right, and whether the shield lets it to the directory.
     fn memory(&self, ask: &Ask<'_>, password: &Password) -> Option<(bool, Gate)> {
         let name = ask.typed.canonical(&self.settings.usernames)?;
-        let digest = self.digester.digest(&name, password);
+        let digest = self.cache.digest(&name, password);
         let guess = Guess { name: &name, tag: digest.tag(), client: ask.query.client };
         let now = Instant::now();
         let right = matches!(self.cache.password(&name, &digest, now), Memory::Right(_));

@@ -1,5 +1,6 @@
 //! What an administrator may ask of a realm.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
@@ -43,8 +44,7 @@ impl Realm {
     /// Overwrites the digests of passwords, and first their key: tasks that are left may hold the
     /// realm until the process is gone.
     pub(super) fn wipe(&self) {
-        self.digester.wipe();
-        self.cache.clear();
+        self.cache.wipe();
         self.shield.forget_all();
     }
 
@@ -89,14 +89,17 @@ impl Realm {
     /// A directory that changed as a whole makes all void that it said before.
     pub(super) fn forget_if_void(&self) {
         let generation = self.directory.generation();
-        if self.generation.swap(generation, Ordering::AcqRel) != generation {
+        // To read costs nothing beside other threads; to write does.
+        if self.generation.load(Ordering::Acquire) != generation
+            && self.generation.swap(generation, Ordering::AcqRel) != generation
+        {
             self.cache.clear();
             self.shield.forget_all();
         }
     }
 
     /// The name that the directory is asked for.
-    pub(super) fn canonical(&self, typed: &Typed<'_>) -> Option<String> {
+    pub(super) fn canonical<'a>(&self, typed: &Typed<'a>) -> Option<Cow<'a, str>> {
         let name = typed.canonical(&self.settings.usernames);
         trace::step("username", || match &name {
             Some(name) => format!("the directory is asked for {name:?}"),

@@ -55,7 +55,7 @@ impl Realms {
         let typed = Typed::new(route.name(&typed));
         let Some(name) = realm.canonical(&typed) else { return Vec::new() };
         let mut hints: Vec<String> = realm.unlisted_domain(&typed, &name).into_iter().collect();
-        let person = match realm.told_by().cache.recall(&name, None, Instant::now()).0 {
+        let person = match realm.told_by().cache.recall(&name, Instant::now()) {
             Who::Fresh { identity, .. } => Some(identity),
             Who::Nobody | Who::Stale { .. } | Who::Unknown => None,
         };

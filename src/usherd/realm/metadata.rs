@@ -9,7 +9,7 @@ use crate::config::{Metadata, MetadataValue, Realm};
 /// What a realm tells of a user, the metadata in the configured order; a name without a value is
 /// left out. `before` is to stand in front of it in its memory.
 pub(super) fn profile(realm: &Realm, person: &Person, before: Vec<u8>) -> Profile {
-    let user = harmless(in_case(person.username(), realm.usernames.case));
+    let user = harmless(in_case(person.username(), realm.usernames.case).into_owned());
     let named = realm.metadata.iter().map(|item| (&item.name, value(item, &user, person)));
     let metadata: Vec<_> = named.filter_map(|(name, value)| Some((name, value?))).collect();
     let groups: Vec<_> = person.groups().map(|group| harmless(group.to_owned())).collect();

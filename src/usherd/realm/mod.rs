@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher_protocol::{Identity, Password, Query, Reason, Source, Warning};
 
-use crate::cache::{Asked, Cache, Digest, Digester, Memory, Who};
+use crate::cache::{Asked, Cache, Digest, Memory, Who};
 use crate::config::{self, Rule, Test};
 use crate::directory::{self, Directory, Unavailable, Verification};
 use crate::telemetry::{Host, Notes, Tally, trace};
@@ -48,7 +48,6 @@ struct Realm {
     pace: Pace,
     /// The directory's generation that the cache is of.
     generation: AtomicU64,
-    digester: Digester,
     searches: Flight<(Asked, String, Vec<String>), Heard<Searched>>,
     binds: Flight<(Asked, String, Digest), Heard<Verification>>,
     entries: Flight<Question, Heard<Seen>>,
@@ -124,7 +123,6 @@ impl Realm {
             shield,
             pace: Pace::new(),
             generation: AtomicU64::new(0),
-            digester: Digester::new().map_err(not_random)?,
             searches: Flight::new(),
             binds: Flight::new(),
             entries: Flight::new(),
@@ -167,12 +165,11 @@ impl Realm {
         let name = self.canonical(typed).ok_or(No::BadCredentials(WRONG))?;
         self.forget_if_void();
         let begun = Instant::now();
-        let digest = self.digester.digest(&name, password);
+        let (who, memory, digest) = self.cache.recall_both(&name, password, begun);
+        notes.known = matches!(who, Who::Fresh { .. } | Who::Stale { .. });
         let tried = Try { name: &name, password, digest: &digest, client: query.client, begun };
         // A password that is known to be right passes the shield: whoever guesses at this user's
         // password cannot lock them out of what works.
-        let (who, memory) = self.cache.recall(&name, Some(&digest), begun);
-        notes.known = matches!(who, Who::Fresh { .. } | Who::Stale { .. });
         if !matches!(memory, Memory::Right(_)) {
             let gate = self.shield.gate(&tried.guess(), begun);
             trace::step("shield", || explain::gate(gate));
@@ -189,14 +186,14 @@ impl Realm {
             let verified = self.verify(&tried, person.as_ref(), memory, notes, deadline).await?;
             (person.ok_or(No::BadCredentials(WRONG))?, verified)
         };
-        let Some(teller) = &self.teller else { return self.identity(&rules, &person, &verified) };
+        let Some(teller) = &self.teller else { return self.identity(&rules, person, &verified) };
         // What this directory says of the account counts besides.
         if let Some(reason) = person.fact.barred() {
             return Err(No::Barred(reason));
         }
         let told = self.told(teller, &name, &rules, notes, deadline).await?;
         let told = told.ok_or_else(|| No::Untold(teller.settings.name.clone()))?;
-        self.identity(&rules, &told, &verified)
+        self.identity(&rules, told, &verified)
     }
 
     async fn lookup(
@@ -216,7 +213,7 @@ impl Realm {
         };
         let person = person.ok_or(No::Nobody(NOBODY))?;
         let (source, since) = (person.source, person.since);
-        self.identity(&rules, &person, &Known { fact: None, source, since })
+        self.identity(&rules, person, &Known { fact: None, source, since })
     }
 
     /// Who the user is to another realm: what this one's metadata and rules need of them.
@@ -244,8 +241,7 @@ impl Realm {
         deadline: Instant,
     ) -> Result<Option<Known<Person>>, No> {
         let now = Instant::now();
-        let (who, memory) = self.cache.recall(name, None, now);
-        let (who, _) = explain::afresh(who, memory, now);
+        let (who, _) = explain::afresh(self.cache.recall(name, now), Memory::Unknown, now);
         self.find(name, who, extra, notes, deadline).await
     }
 
@@ -253,22 +249,22 @@ impl Realm {
     fn identity(
         &self,
         rules: &[Rule],
-        person: &Known<Person>,
+        person: Known<Person>,
         verified: &Known<Option<Warning>>,
     ) -> Result<Identity, No> {
         let sources = [person.source, verified.source];
         let since = person.since.min(verified.since);
-        let person = &person.fact;
+        let person = person.fact;
         if let Some(reason) = person.barred() {
             trace::step("account", || format!("its entry says {}", reason.as_str()));
             return Err(No::Barred(reason));
         }
-        if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), person) {
+        if let Some(rule) = rules::broken(self.settings.rules.iter().chain(rules), &person) {
             return Err(No::Rule(rule.text.clone()));
         }
         let profile = match &self.teller {
-            None => person.profile().clone(),
-            Some(_) => metadata::profile(&self.settings, person, Vec::new()),
+            None => person.into_profile(),
+            Some(_) => metadata::profile(&self.settings, &person, Vec::new()),
         };
         explain::metadata(&self.settings.metadata, &profile);
         Ok(Identity {

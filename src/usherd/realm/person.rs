@@ -58,8 +58,8 @@ impl Person {
     }
 
     /// What the realm whose directory knows the user tells.
-    pub(super) fn profile(&self) -> &Profile {
-        &self.profile
+    pub(super) fn into_profile(self) -> Profile {
+        self.profile
     }
 
     /// Why the account may not be used, where the entry itself says so.
@@ -181,11 +181,12 @@ mod tests {
             let person = Person::new(&entry, &extra, &settings(""));
             assert_eq!((person.id(), person.username()), ("uid=alice", "Alice"));
             assert_eq!(person.barred(), Some(Reason::AccountDisabled));
-            assert_eq!((person.profile().realm(), person.profile().user()), ("corp", "alice"));
             assert!(person.filters().eq(["(a=b)"]));
             assert!(person.groups().eq(groups) && person.values("MAIL").eq(mail));
             assert!(person.values("sn").eq(["Müller"]) && person.values("cn").eq([""; 0]));
             assert!(person.covers(&extra) && !person.covers(&["title".to_owned()]));
+            let profile = person.into_profile();
+            assert_eq!((profile.realm(), profile.user()), ("corp", "alice"));
         }
     }
 }

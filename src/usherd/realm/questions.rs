@@ -311,10 +311,10 @@ impl Realm {
     /// Attributes and filters that the request's rules look at and the realm's own do not, sorted.
     /// Where another realm tells who users are, it is the one to be asked for them.
     pub(super) fn extra(&self, rules: &[Rule]) -> Vec<String> {
-        match self.teller {
-            Some(_) => Vec::new(),
-            None => self.beyond(rules.iter().filter_map(rules::fact)),
+        if self.teller.is_some() || rules.is_empty() {
+            return Vec::new();
         }
+        self.beyond(rules.iter().filter_map(rules::fact))
     }
 
     /// Those of the attributes and filters that are not asked for in any case, sorted.

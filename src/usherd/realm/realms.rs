@@ -152,7 +152,7 @@ impl Realms {
     /// Whether nothing is left of any key.
     #[cfg(test)]
     pub(crate) fn is_wiped(&self) -> bool {
-        self.plains().all(|realm| realm.digester.is_wiped())
+        self.plains().all(|realm| realm.cache.is_wiped())
     }
 
     /// Forgets what directories said: of a user in their realm, else of a realm, else all.

@@ -1,5 +1,7 @@
 //! `CORP\alice`, `alice@CORP.EXAMPLE` and `Alice` are one user, where the realm says so.
 
+use std::borrow::Cow;
+
 use usher_protocol::MAX_USER;
 
 use crate::config::{Case, StripDomain, Usernames};
@@ -16,10 +18,13 @@ impl<'a> Typed<'a> {
     /// The last `@` divides, else the first `\`. A Kerberos name may have an escaped `@` before
     /// the last; what is left of it stays in the user part.
     pub(super) fn new(whole: &'a str) -> Self {
-        let parts = whole
-            .rsplit_once('@')
-            .or_else(|| whole.split_once('\\').map(|(domain, user)| (user, domain)));
-        Self { whole, parts }
+        let divides = |byte| matches!(byte, b'@' | b'\\');
+        let parts = || {
+            let domain_first = || whole.split_once('\\').map(|(domain, user)| (user, domain));
+            whole.rsplit_once('@').or_else(domain_first)
+        };
+        // Most names have no domain, and this is seen quickly.
+        Self { whole, parts: whole.bytes().any(divides).then(parts).flatten() }
     }
 
     /// The name as it was typed.
@@ -34,7 +39,7 @@ impl<'a> Typed<'a> {
 
     /// The name that the realm's directory is asked for. An unlisted domain stays: it means
     /// another person. None for names that no directory has and that need not be sent to any.
-    pub(super) fn canonical(&self, rules: &Usernames) -> Option<String> {
+    pub(super) fn canonical(&self, rules: &Usernames) -> Option<Cow<'a, str>> {
         let name = self.stripped(rules);
         if name.is_empty() || name.len() > MAX_USER || name.contains('\0') {
             return None;
@@ -57,21 +62,26 @@ impl<'a> Typed<'a> {
 }
 
 /// The name in the case that the realm tells.
-pub(super) fn in_case(name: &str, case: Case) -> String {
-    match case {
-        Case::Lower => name.to_lowercase(),
-        Case::Keep => name.to_owned(),
+pub(super) fn in_case(name: &str, case: Case) -> Cow<'_, str> {
+    let is_lower = |byte: &u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if case == Case::Keep || name.as_bytes().iter().all(is_lower) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.to_lowercase())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::Typed;
     use crate::config::{Case, StripDomain, Usernames};
 
     fn canonical(name: &str, strip: StripDomain) -> Option<String> {
         let domains = vec!["corp".to_owned(), "corp.example.com".to_owned()];
-        Typed::new(name).canonical(&Usernames { domains, strip, case: Case::Lower })
+        let rules = Usernames { domains, strip, case: Case::Lower };
+        Typed::new(name).canonical(&rules).map(Cow::into_owned)
     }
 
     #[test]

@@ -16,7 +16,7 @@ impl Stopwatch {
     pub fn took(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         // A time between two microseconds is beyond the lower.
-        let beyond = u64::from(!time.as_nanos().is_multiple_of(1_000));
+        let beyond = u64::from(!time.subsec_nanos().is_multiple_of(1_000));
         let class =
             Histogram::BOUNDS_US.partition_point(|bound| *bound < micros.saturating_add(beyond));
         if let Some(count) = self.counts.get(class) {
