@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use usher_protocol::client::Client;
-use usher_protocol::{Call, Reason, Reply, Request, Verdict, frame};
+use usher_protocol::{Answer, Call, Reason, Reply, Request, Verdict, frame};
 
 use crate::support::daemon::{Daemon, LISTEN, LOCAL};
 use crate::support::process::{self, Output};
@@ -141,19 +141,32 @@ fn half_a_frame_is_waited_for_no_longer_than_for_a_request() {
 fn who_never_reads_answers_is_closed_and_others_go_on() {
     let daemon = start();
     let mut other = daemon.wire();
-    let wire = daemon.wire();
-    let request = Request { id: 1, timeout_ms: None, call: lookup("alice") };
-    let bytes = frame::encode(&request).expect("encodes");
+    let mut wire = daemon.wire();
+    // From now on known, so that answers come in order.
+    assert_found(&mut wire);
     let mut stream = wire.stream();
-    let error = loop {
-        if let Err(error) = stream.write_all(&bytes) {
-            break error;
-        }
-    };
+    let mut ids = 1_u64..;
+    let error = ids.find_map(|id| {
+        let request = Request { id, timeout_ms: None, call: lookup("alice") };
+        stream.write_all(&frame::encode(&request).expect("encodes")).err()
+    });
+    let error = error.expect("an end");
     let closed = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
     assert!(closed, "not closed: {error}");
     assert_found(&mut other);
     until_true("its place to be free", || daemon.status()["connections"] == 1);
+    // What it can still read are whole answers, none left out, up to where the daemon gave up.
+    let bytes = wire.until_closed();
+    let (mut rest, mut id) = (bytes.as_slice(), 0);
+    while let Some((header, body)) = rest.split_first_chunk()
+        && let Some((body, next)) =
+            body.split_at_checked(frame::length(*header).expect("an answer's length"))
+    {
+        id += 1;
+        assert_eq!(frame::decode::<Answer>(body).expect("an answer").id, id);
+        rest = next;
+    }
+    assert!(id > 100, "{id}");
 }
 
 #[test]

@@ -204,14 +204,13 @@ impl<T: Identity> Cache<T> {
         self.shards.iter().map(|shard| lock(shard).clear()).sum()
     }
 
-    /// Overwrites the key of all digests, then forgets them. No password is ever right again.
+    /// Overwrites the key of all digests, then forgets them. Nothing is learned any more.
     pub fn wipe(&self) {
         self.digester.wipe();
         self.clear();
     }
 
     /// Whether nothing is left of the key.
-    #[cfg(test)]
     pub(crate) fn is_wiped(&self) -> bool {
         self.digester.is_wiped()
     }
@@ -242,6 +241,7 @@ impl<T: Identity> Cache<T> {
     ) {
         if let Some((mut shard, name)) = self.shard(name)
             && asked == self.asking()
+            && !self.is_wiped()
         {
             fact(&mut shard, name);
             shard.shrink(self.max_bytes / self.shards.len(), &self.times, now);

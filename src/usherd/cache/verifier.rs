@@ -61,7 +61,6 @@ impl Digester {
     }
 
     /// Whether nothing is left of the key.
-    #[cfg(test)]
     pub(super) fn is_wiped(&self) -> bool {
         *self.key() == [0; 32]
     }

@@ -51,14 +51,14 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Arc<Seat>, control: Arc
         write_answers(stream, outgoing, listen.request_timeout).await;
         unread.give_up();
     });
-    let most_turns = listen.max_in_flight + 1;
     let session = Session {
         client: Arc::new(Client { peer, control }),
         seat,
         stream: write,
         outbox,
-        turns: Arc::new(Semaphore::new(most_turns)),
-        most_turns,
+        turns: Arc::new(Semaphore::new(listen.max_in_flight)),
+        most_turns: listen.max_in_flight,
+        waiting: Arc::new(Semaphore::new(1)),
         patience: listen.request_timeout,
     };
     session.read_requests(&mut Reader::new(read)).await;
@@ -72,10 +72,11 @@ struct Session {
     seat: Arc<Seat>,
     stream: Arc<OwnedWriteHalf>,
     outbox: Sender<Outgoing>,
-    /// One for each request in work, until its answer is written, and one for what was answered at
-    /// once and could not be written at once.
+    /// One for each request in work, until its answer is written.
     turns: Arc<Semaphore>,
     most_turns: usize,
+    /// The one place for what was answered at once and could not be written at once.
+    waiting: Arc<Semaphore>,
     /// For the rest of a frame, and for an answer to be taken.
     patience: Duration,
 }
@@ -109,12 +110,13 @@ impl Session {
     async fn read_on(&self, reader: &mut Reader<OwnedReadHalf>, desk: &mut Desk) -> Option<String> {
         let mut end = pin!(self.seat.given_up());
         let mut ending = false;
-        while !ending || reader.has_more() {
+        // What has been read is answered, unless nobody reads answers any more.
+        while (!ending || reader.has_request()) && !self.outbox.is_closed() {
             if !reader.has_request() || desk.ready.is_full() {
                 self.flush(&mut desk.ready).await;
             }
             self.wait_for_turn(&mut desk.ready).await;
-            // Who has to wait sees the end meanwhile.
+            // Who has to wait sees the end meanwhile, and hardly anybody never has to.
             let busy = reader.has_more();
             let more = tokio::select! {
                 biased;
@@ -149,10 +151,17 @@ impl Session {
 
     /// Waits until one more request may be in work. Nobody else takes turns.
     async fn wait_for_turn(&self, ready: &mut Outgoing) {
-        const NEEDED: u32 = 2;
-        if self.turns.available_permits() < NEEDED as usize {
+        if self.turns.available_permits() == 0 {
             self.flush(ready).await;
-            let _ = self.turns.acquire_many(NEEDED).await;
+            drop(self.permit(&self.turns).await);
+        }
+    }
+
+    /// None if the writer has ended: what it held may never be given back.
+    async fn permit(&self, of: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            permit = Arc::clone(of).acquire_owned() => permit.ok(),
+            () = self.outbox.closed() => None,
         }
     }
 
@@ -162,10 +171,14 @@ impl Session {
         if ready.is_empty() {
             return;
         }
-        let alone = self.turns.available_permits() == self.most_turns;
-        if !alone || !ready.try_write(&self.stream) {
-            ready.hold(Arc::clone(&self.turns).acquire_owned().await.ok());
-            // If the writer has ended, nobody waits for answers any more.
+        let alone = self.turns.available_permits() == self.most_turns
+            && self.waiting.available_permits() > 0;
+        // Looked at after that: a writer that gives up says so before it gives anything back.
+        if self.outbox.is_closed() {
+            // Nobody waits for answers any more, and half of one may have been written.
+            *ready = Outgoing::default();
+        } else if !alone || !ready.try_write(&self.stream) {
+            ready.hold(self.permit(&self.waiting).await);
             let _ = self.outbox.send(mem::take(ready)).await;
         }
     }

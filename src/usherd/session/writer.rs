@@ -19,7 +19,7 @@ const MOST: usize = 64 * 1024;
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     written: usize,
-    turns: Option<OwnedSemaphorePermit>,
+    turns: Vec<OwnedSemaphorePermit>,
 }
 
 impl Outgoing {
@@ -45,15 +45,12 @@ impl Outgoing {
 
     /// Keeps a turn as well.
     pub(super) fn hold(&mut self, turn: Option<OwnedSemaphorePermit>) {
-        match (&mut self.turns, turn) {
-            (Some(held), Some(more)) => held.merge(more),
-            (held, more) => *held = held.take().or(more),
-        }
+        self.turns.extend(turn);
     }
 
     fn append(&mut self, more: Self) {
         self.bytes.extend_from_slice(&more.bytes);
-        self.hold(more.turns);
+        self.turns.extend(more.turns);
     }
 
     /// Writes what the stream takes without waiting. Whether that was all, so that it is empty
@@ -97,6 +94,8 @@ pub(super) async fn write_answers(
             next.append(more);
         }
         if !matches!(timeout(patience, next.write(&stream)).await, Ok(Ok(()))) {
+            // Before the turns are given back: whoever sees them free sees this as well.
+            outgoing.close();
             return;
         }
     }
