@@ -5,7 +5,7 @@ mod told;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use usher_protocol::client::ClientError;
 use usher_protocol::{Call, Identity, MAX_RULES, Password, Query, Reason, Refusal, Reply, Verdict};
@@ -75,10 +75,22 @@ struct Watch {
 #[derive(Debug)]
 struct Facts {
     whom: Whom,
+    origin: Origin,
     about: Option<Result<Answer, CannotTell>>,
     rules: Vec<(String, bool)>,
     /// The last password and how it did. httpd keeps the header that it came in for as long.
     tried: Option<(Password, Result<Login, CannotTell>)>,
+}
+
+/// Whence a request knows who somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It asked about them.
+    Asked,
+    /// They logged in, so the realm that answered is theirs, whatever realm the name means.
+    LoggedIn,
+    /// Another request of its connection asked about them then.
+    Recalled(Instant),
 }
 
 /// A request that has something to ask about somebody.
@@ -133,7 +145,11 @@ impl Question<'_> {
             None => {}
         }
         let told = self.put(Call::Lookup(query));
-        self.remember(&told);
+        // Another request that goes by this name and did not log in may mean somebody else.
+        let of_the_name = self.facts().origin != Origin::LoggedIn;
+        if of_the_name {
+            self.remember(&told);
+        }
         let facts = self.facts();
         let holds = matches!(told, Ok(Answer::Known(_)));
         match told {
@@ -145,7 +161,9 @@ impl Question<'_> {
             return Err(cannot_tell.clone());
         }
         facts.rules.push((rule.to_owned(), holds));
-        self.remember_rule(rule, holds);
+        if of_the_name {
+            self.remember_rule(rule, holds);
+        }
         Ok(holds)
     }
 
@@ -177,13 +195,22 @@ impl Question<'_> {
 
     /// What this request has not asked, one before it on its connection may have.
     fn recall(&mut self) {
+        // A sub-request or a redirect leads to a place where less may be taken, or nothing.
+        if let Origin::Recalled(since) = self.facts().origin
+            && !self.reuse.as_ref().is_some_and(|reuse| reuse.serves(since))
+        {
+            let facts = self.facts();
+            (facts.origin, facts.about) = (Origin::Asked, None);
+            facts.rules.clear();
+        }
         if self.facts().about.is_some() {
             return;
         }
         let about = (&self.whom, self.client);
         let known = self.reuse.as_mut().and_then(|reuse| reuse.recall(about));
-        if let Some((identity, rules)) = known {
+        if let Some((since, identity, rules)) = known {
             let facts = self.facts();
+            facts.origin = Origin::Recalled(since);
             facts.about = Some(Ok(Answer::Known(identity)));
             facts.rules.extend(rules);
         }
@@ -203,6 +230,13 @@ impl Question<'_> {
         }
     }
 
+    /// Who may not log in is not let in by what was known before.
+    fn forget(&mut self) {
+        if let Some(reuse) = &mut self.reuse {
+            reuse.forget((&self.whom, self.client));
+        }
+    }
+
     fn remember_rule(&mut self, rule: &str, holds: bool) {
         if let Some(reuse) = &mut self.reuse {
             reuse.learn_rule((&self.whom, self.client), rule, holds);
@@ -218,6 +252,7 @@ impl Question<'_> {
                 // The request goes on under this name.
                 let whom = Whom { user: user.clone(), ..self.whom.clone() };
                 let facts = self.asked.facts(&whom);
+                facts.origin = Origin::LoggedIn;
                 facts.about = Some(Ok(Answer::Known(identity)));
                 facts.rules.extend(rules);
                 Ok(Login::Granted(user))
@@ -226,13 +261,23 @@ impl Question<'_> {
             // whether to try the next provider.
             Answer::Refused(refusal) if refusal.reason == Reason::BadCredentials => {
                 let about = self.put(Call::Lookup(self.query(Vec::new())));
+                self.remember(&about);
                 match self.facts().about.insert(about) {
                     Ok(Answer::Unknown) => Ok(Login::NoSuchUser),
                     _ => Ok(Login::Denied(refusal)),
                 }
             }
-            Answer::Refused(refusal) => Ok(Login::Denied(refusal)),
-            Answer::Unknown => Ok(Login::NoSuchUser),
+            Answer::Refused(refusal) => {
+                // Too many wrong passwords say nothing of the user.
+                if refusal.reason != Reason::Throttled {
+                    self.forget();
+                }
+                Ok(Login::Denied(refusal))
+            }
+            Answer::Unknown => {
+                self.forget();
+                Ok(Login::NoSuchUser)
+            }
         }
     }
 
@@ -345,7 +390,8 @@ impl Asked {
         let at = known.unwrap_or(self.facts.len());
         if known.is_none() {
             let whom = whom.clone();
-            self.facts.push(Facts { whom, about: None, rules: Vec::new(), tried: None });
+            let (origin, rules) = (Origin::Asked, Vec::new());
+            self.facts.push(Facts { whom, origin, about: None, rules, tried: None });
         }
         // Found, or just put there.
         #[expect(clippy::indexing_slicing, reason = "it is there")]

@@ -399,3 +399,68 @@ fn each_password_is_asked() {
     let passwords = |call: &&Call| matches!(call, Call::Authenticate(..));
     assert_eq!(calls.iter().filter(passwords).count(), 2);
 }
+
+/// What a login tells is of the realm that answered, not of the one that the name alone means.
+#[test]
+fn what_is_asked_after_a_login_serves_nobody_else() {
+    let answer = |call: &Call| match call {
+        Call::Authenticate(..) => Verdict::Granted(identity("alice")),
+        _ => found("alice"),
+    };
+    let calls = reusing(answer, &[], 2, |question| {
+        question.password(Password::from("secret")).unwrap();
+        assert_eq!(question.holds("attribute:a=b"), Ok(true));
+        // A request of this name that others authenticated.
+        *question.asked = Asked::default();
+        assert!(question.about().is_ok());
+        assert_eq!(question.holds("attribute:a=b"), Ok(true));
+    });
+    let lookups: Vec<_> = calls.iter().filter(|call| matches!(call, Call::Lookup(_))).collect();
+    let rule = |call: &&&Call| !rules_of(call).is_empty();
+    // One for each login, and one for both of the others, as is who it is.
+    assert_eq!((lookups.len(), lookups.iter().filter(rule).count()), (4, 3), "{calls:?}");
+}
+
+#[test]
+fn a_place_that_takes_nothing_from_others_asks_though_its_request_has() {
+    let calls = reusing(
+        |_| found("alice"),
+        &[],
+        2,
+        |question| {
+            assert!(question.about().is_ok());
+            assert_eq!(question.holds("attribute:a=b"), Ok(true));
+            let reuse = question.reuse.take();
+            for _ in 0..2 {
+                assert!(question.about().is_ok());
+                assert_eq!(question.holds("attribute:a=b"), Ok(true));
+            }
+            question.reuse = reuse;
+        },
+    );
+    // The second request had both from the first until it came to that place.
+    let rules: Vec<usize> = calls.iter().map(|call| rules_of(call).len()).collect();
+    assert_eq!(rules, [0, 1, 0, 1]);
+}
+
+#[test]
+fn a_login_that_is_refused_ends_what_was_known_but_not_a_wrong_password() {
+    for (reason, lookups) in [
+        (Reason::AccountDisabled, 2),
+        (Reason::Rule, 2),
+        (Reason::Throttled, 1),
+        // Each is followed by a look whether there is such a user.
+        (Reason::BadCredentials, 3),
+    ] {
+        let answer = move |call: &Call| match call {
+            Call::Authenticate(..) => Verdict::Denied(refusal(reason)),
+            _ => found("alice"),
+        };
+        let calls = reusing(answer, &[], 2, |question| {
+            assert!(question.about().is_ok());
+            assert!(matches!(question.password("secret".into()), Ok(Login::Denied(_))));
+        });
+        let lookup = |call: &&Call| matches!(call, Call::Lookup(_));
+        assert_eq!(calls.iter().filter(lookup).count(), lookups, "{reason:?}");
+    }
+}

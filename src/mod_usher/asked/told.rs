@@ -34,15 +34,23 @@ struct Known {
     rules: Vec<(String, bool)>,
 }
 
+/// When it was asked, who it is, and the rules of which is known whether they hold.
+pub(super) type Recalled = (Instant, Identity, Vec<(String, bool)>);
+
 /// Who a request asks about, and whence it comes.
 pub(super) type About<'a> = (&'a Whom, Option<IpAddr>);
 
 impl Reuse<'_> {
-    /// Who it is, and the rules of which is known whether they hold.
-    pub(super) fn recall(&mut self, about: About<'_>) -> Option<(Identity, Vec<(String, bool)>)> {
-        self.told.0.retain(|known| self.now.saturating_duration_since(known.since) < self.time);
+    pub(super) fn recall(&mut self, about: About<'_>) -> Option<Recalled> {
+        let (now, time) = (self.now, self.time);
+        self.told.0.retain(|known| is_within(time, known.since, now));
         let known = self.told.of(about)?;
-        Some((known.identity.clone(), known.rules.clone()))
+        Some((known.since, known.identity.clone(), known.rules.clone()))
+    }
+
+    /// Whether what was asked then is taken.
+    pub(super) fn serves(&self, since: Instant) -> bool {
+        is_within(self.time, since, self.now)
     }
 
     /// Remembers who it is, unless that is known: whoever asks has looked.
@@ -63,8 +71,7 @@ impl Reuse<'_> {
         self.told.0.retain(|known| !known.is(about));
     }
 
-    /// Remembers whether a rule holds, of somebody who is known. Who asked a password besides knew
-    /// who it is without a look here, and asks again.
+    /// Remembers whether a rule holds, of somebody who is known.
     pub(super) fn learn_rule(&mut self, about: About<'_>, rule: &str, holds: bool) {
         let Some(known) = self.told.of(about) else {
             return;
@@ -74,6 +81,10 @@ impl Reuse<'_> {
             None => known.rules.push((rule.to_owned(), holds)),
         }
     }
+}
+
+fn is_within(time: Duration, since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) < time
 }
 
 impl Told {
@@ -121,7 +132,7 @@ mod tests {
         reuse.now = begun + SECOND / 2;
         // It grows no younger.
         reuse.learn(about, &identity("else"));
-        let known = Some((identity("alice"), vec![("group=ops".to_owned(), false)]));
+        let known = Some((begun, identity("alice"), vec![("group=ops".to_owned(), false)]));
         assert_eq!(reuse.recall(about), known);
         reuse.now = begun + SECOND;
         assert_eq!(reuse.recall(about), None);
