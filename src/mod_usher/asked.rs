@@ -254,7 +254,8 @@ impl Question<'_> {
                 let facts = self.asked.facts(&whom);
                 facts.origin = Origin::LoggedIn;
                 facts.about = Some(Ok(Answer::Known(identity)));
-                facts.rules.extend(rules);
+                // What was known by the name alone may be of another realm's user.
+                facts.rules = rules;
                 Ok(Login::Granted(user))
             }
             // The daemon does not say which it is, the name or the password; httpd wants to know
