@@ -14,6 +14,12 @@ const MOST: usize = 8;
 #[derive(Debug, Default)]
 pub struct Told(Vec<Known>);
 
+// The connection's requests come one after the other, but each on whatever thread is free.
+const _: () = {
+    const fn crosses_threads<T: Send>() {}
+    crosses_threads::<Told>();
+};
+
 /// What is taken from there, and for how long after it was asked; never zero.
 #[derive(Debug)]
 pub struct Reuse<'a> {
