@@ -39,7 +39,7 @@ pub trait Directory: Send + Sync {
     fn verify<'a>(
         &'a self,
         id: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         deadline: Instant,
     ) -> Saying<'a, Verification>;
 
@@ -49,14 +49,14 @@ pub trait Directory: Send + Sync {
     fn enter<'a>(
         &'a self,
         user: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
             let found = self.find(user, wanted, deadline).await?;
             let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
-            let verification = self.verify(&entry.id, password, deadline).await?;
+            let verification = self.verify(&entry.id, attempt, deadline).await?;
             Ok((verification, found))
         })
     }
@@ -96,6 +96,31 @@ pub trait Directory: Send + Sync {
         None
     }
 }
+
+/// A password on its way to a directory.
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
+    /// What the user gave.
+    pub password: &'a Password,
+    leave: &'a (dyn Fn() -> bool + Send + Sync),
+}
+
+impl<'a> Attempt<'a> {
+    /// One that goes wherever `leave` lets it.
+    pub fn new(password: &'a Password, leave: &'a (dyn Fn() -> bool + Send + Sync)) -> Self {
+        Self { password, leave }
+    }
+
+    /// Asks leave to send the password now; each time anew, since a host that does not answer may
+    /// have counted it. False: it must not be sent (again).
+    pub fn may_go(&self) -> bool {
+        (self.leave)()
+    }
+}
+
+/// What is said of a place to which a password was not let go.
+const SPENT: &str = "not asked: the password may have been counted elsewhere, and one more would \
+                     be more than the realm's shield lets fail";
 
 /// What a search found.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use super::shield::{Gate, Guess, Outcome, Place};
 use super::{Heard, Known, No, Person, Realm, Searched, WRONG, explain, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Rule;
-use crate::directory::{Found, Unavailable, Verification};
+use crate::directory::{Attempt, Found, Unavailable, Verification};
 use crate::telemetry::{Notes, listening, trace};
 
 /// A password that somebody gave.
@@ -272,7 +272,8 @@ impl Realm {
             return (Ok(Verification::Wrong), None);
         };
         let begun = Instant::now();
-        let verify = self.directory.verify(person.id(), &bind.password, begun + self.patience());
+        let attempt = Attempt::new(&bind.password, &|| true);
+        let verify = self.directory.verify(person.id(), attempt, begun + self.patience());
         let (said, host) = listening(verify).await;
         let now = Instant::now();
         self.tally.verify.took(now - begun);

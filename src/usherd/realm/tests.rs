@@ -10,7 +10,7 @@ use usher_protocol::{Password, Query, Reason};
 use super::username::Typed;
 use super::{No, Person, Realm, Who};
 use crate::config;
-use crate::directory::{Directory, Entry, Found, Saying, Verification, Wanted};
+use crate::directory::{Attempt, Directory, Entry, Found, Saying, Verification, Wanted};
 use crate::telemetry::Notes;
 
 /// A directory that has everybody, and panics when it is asked about a password.
@@ -22,14 +22,14 @@ impl Directory for Broken {
         Box::pin(async { Ok(Found::One(Entry { id, username, ..Entry::default() })) })
     }
 
-    fn verify<'a>(&'a self, _: &'a str, _: &'a Password, _: Instant) -> Saying<'a, Verification> {
+    fn verify<'a>(&'a self, _: &'a str, _: Attempt<'a>, _: Instant) -> Saying<'a, Verification> {
         Box::pin(async { panic!("on purpose") })
     }
 
     fn enter<'a>(
         &'a self,
         _: &'a str,
-        _: &'a Password,
+        _: Attempt<'a>,
         _: &'a Wanted,
         _: Instant,
     ) -> Saying<'a, (Verification, Found)> {

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::config;
 use crate::directory::net::{plain, tcp};
 use crate::directory::tls::Tls;
+use crate::directory::{Attempt, SPENT};
 
 /// Larger answers are refused: a user with attributes, or a thousand groups, is far smaller.
 const MOST_BODY: usize = 4 << 20;
@@ -26,19 +27,19 @@ const MOST_HEADERS: usize = 64;
 const API: &str = "/rest/usermanagement/1";
 
 /// A question.
-pub(super) struct Request {
+pub(super) struct Request<'a> {
     path: String,
-    body: Option<Zeroizing<Vec<u8>>>,
+    password: Option<(Zeroizing<Vec<u8>>, Attempt<'a>)>,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     pub(super) fn get(path: impl Into<String>) -> Self {
-        Self { path: path.into(), body: None }
+        Self { path: path.into(), password: None }
     }
 
     /// With a password, which is JSON already.
-    pub(super) fn post(path: String, body: Zeroizing<Vec<u8>>) -> Self {
-        Self { path, body: Some(body) }
+    pub(super) fn post(path: String, body: Zeroizing<Vec<u8>>, attempt: Attempt<'a>) -> Self {
+        Self { path, password: Some((body, attempt)) }
     }
 
     /// What is asked, without about whom.
@@ -53,7 +54,12 @@ impl Request {
 
     /// Whether Crowd may count it as a failed password.
     pub(super) fn counts(&self) -> bool {
-        self.body.is_some()
+        self.password.is_some()
+    }
+
+    /// Whether it may be sent now: a password has to ask.
+    fn may_go(&self) -> bool {
+        self.password.as_ref().is_none_or(|(_, attempt)| attempt.may_go())
     }
 }
 
@@ -69,21 +75,20 @@ pub(super) struct Response {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) text: String,
-    /// Whether the server may have got the question all the same.
-    pub(super) may_count: bool,
+    pub(super) cause: Cause,
 }
 
-/// An exchange that failed.
-pub(super) struct Broken {
-    text: String,
-    /// Whether the connection was closed before a byte of an answer came.
-    pub(super) is_closed: bool,
-}
-
-impl From<Broken> for Failure {
-    fn from(broken: Broken) -> Self {
-        Self { text: broken.text, may_count: true }
-    }
+/// What became of a question without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The server has not got it, or has not looked at it.
+    Unsent,
+    /// The connection was closed before a byte of an answer came. The server may have got it.
+    Closed,
+    /// The server may have got it.
+    Sent,
+    /// The password was not let go, which says nothing of the server.
+    Spent,
 }
 
 /// How a server is reached, and what all questions to it have.
@@ -138,8 +143,10 @@ impl Door {
     }
 
     pub(super) async fn open(&self) -> Result<Connection, Failure> {
-        let failed =
-            |text: String| Failure { text: format!("cannot connect: {text}"), may_count: false };
+        let failed = |text: String| Failure {
+            text: format!("cannot connect: {text}"),
+            cause: Cause::Unsent,
+        };
         let late = |_| failed(format!("no answer in {} ms", self.connect_timeout.as_millis()));
         let opened = timeout(self.connect_timeout, self.reach()).await;
         opened.map_err(late)?.map_err(failed)
@@ -153,7 +160,7 @@ impl Door {
         }
     }
 
-    fn request(&self, request: &Request) -> Result<hyper::Request<Full<Bytes>>, String> {
+    fn request(&self, request: &Request<'_>) -> Result<hyper::Request<Full<Bytes>>, String> {
         let path = format!("{}{API}{}", self.place.path, request.path);
         let built = hyper::Request::builder()
             .uri(path)
@@ -161,10 +168,10 @@ impl Door {
             .header(AUTHORIZATION, &self.authorization)
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, concat!("usherd/", env!("CARGO_PKG_VERSION")));
-        let built = match &request.body {
+        let built = match &request.password {
             None => built.method(Method::GET).body(Full::default()),
             // Wiped when hyper has sent it.
-            Some(body) => built
+            Some((body, _)) => built
                 .method(Method::POST)
                 .header(CONTENT_TYPE, "application/json")
                 .body(Full::new(Bytes::from_owner(body.clone()))),
@@ -198,20 +205,29 @@ impl Connection {
         !self.sender.is_closed()
     }
 
-    pub(super) async fn ask(&mut self, door: &Door, request: &Request) -> Result<Response, Broken> {
+    pub(super) async fn ask(
+        &mut self,
+        door: &Door,
+        request: &Request<'_>,
+    ) -> Result<Response, Failure> {
         let of = format!("{} about {}", door.url, request.what());
-        let request = door.request(request).map_err(|text| Broken { text, is_closed: false })?;
-        let broken = |error: hyper::Error| Broken {
-            is_closed: error.is_canceled() || error.is_closed() || error.is_incomplete_message(),
-            text: format!("HTTP failed: {error}"),
+        let built = door.request(request);
+        let built = built.map_err(|text| Failure { text, cause: Cause::Sent })?;
+        let broken = |error: hyper::Error| {
+            let closed = error.is_canceled() || error.is_closed() || error.is_incomplete_message();
+            let cause = if closed { Cause::Closed } else { Cause::Sent };
+            Failure { text: format!("HTTP failed: {error}"), cause }
         };
         self.sender.ready().await.map_err(broken)?;
-        let response = self.sender.send_request(request).await.map_err(broken)?;
+        if !request.may_go() {
+            return Err(Failure { text: SPENT.to_owned(), cause: Cause::Spent });
+        }
+        let response = self.sender.send_request(built).await.map_err(broken)?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), MOST_BODY).collect().await;
-        let body = body.map_err(|error| Broken {
+        let body = body.map_err(|error| Failure {
             text: format!("its answer cannot be read: {error}"),
-            is_closed: false,
+            cause: Cause::Sent,
         })?;
         Ok(Response { status, body: body.to_bytes(), of })
     }

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{HostState, HostStatus};
 
-use super::connection::{Connection, Door, Failure, Request, Response};
+use super::connection::{Cause, Connection, Door, Failure, Request, Response};
 use crate::config;
 use crate::directory::told::took;
 use crate::telemetry::{self, Stopwatch, trace};
@@ -103,7 +103,7 @@ impl Host {
     /// then a new one is made.
     pub(super) async fn ask(
         &self,
-        request: &Request,
+        request: &Request<'_>,
         deadline: Instant,
     ) -> Result<Response, Failure> {
         let by = deadline.min(Instant::now() + self.operation_timeout);
@@ -113,7 +113,7 @@ impl Host {
                 "all {} connections to it are busy; raise pool.bind_lanes, or see why it is slow",
                 self.door.lanes()
             );
-            return Err(Failure { text, may_count: false });
+            return Err(Failure { text, cause: Cause::Unsent });
         };
         let begun = Instant::now();
         let asked = timeout_at(by, self.exchange(request)).await;
@@ -126,12 +126,15 @@ impl Host {
                 request.what(),
                 self.operation_timeout.as_millis()
             );
-            Err(Failure { text, may_count: true })
+            Err(Failure { text, cause: Cause::Sent })
         });
         // A server that refuses us or is in trouble is of no more use than one that is gone.
         let answer = answer.and_then(|response| match useless(response.status) {
             None => Ok(response),
-            Some(text) => Err(Failure { text, may_count: matches!(response.status, 500 | 504) }),
+            Some(text) => {
+                let may_count = matches!(response.status, 500 | 504);
+                Err(Failure { text, cause: if may_count { Cause::Sent } else { Cause::Unsent } })
+            }
         });
         trace::step(if request.counts() { "bind" } else { "search" }, || {
             let came = match &answer {
@@ -140,17 +143,20 @@ impl Host {
             };
             format!("{}: {}: {came}, after {}", self.url(), request.whole(), took(begun))
         });
-        self.learn(answer.as_ref().err());
+        let failure = answer.as_ref().err();
+        if failure.is_none_or(|failure| failure.cause != Cause::Spent) {
+            self.learn(failure);
+        }
         answer
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
+    async fn exchange(&self, request: &Request<'_>) -> Result<Response, Failure> {
         if let Some(mut connection) = self.idle_one() {
             match connection.ask(&self.door, request).await {
                 Ok(response) => return Ok(self.keep(connection, response)),
                 // It was closed before anything came back.
-                Err(failure) if failure.is_closed => {}
-                Err(failure) => return Err(failure.into()),
+                Err(failure) if failure.cause == Cause::Closed => {}
+                Err(failure) => return Err(failure),
             }
         }
         let mut connection = self.door.open().await?;

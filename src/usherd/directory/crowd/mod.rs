@@ -7,12 +7,14 @@ mod host;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use tokio::time::{Instant, timeout};
-use usher_protocol::{HostStatus, Password, Reason};
+use usher_protocol::{HostStatus, Reason};
 
-use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted, told};
+use super::{
+    Attempt, Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted, told,
+};
 use crate::config;
 use answer::{Groups, Refusal, User};
-use connection::{Request, Response};
+use connection::{Cause, Request, Response};
 use host::Host;
 
 /// All but what never means anything is escaped (RFC 3986 2.3).
@@ -64,7 +66,7 @@ impl Crowd {
 
     /// Asks the first host that answers: those that failed lately come last. What may have been
     /// counted as a failed password is not asked again.
-    async fn ask(&self, request: &Request, deadline: Instant) -> Result<Response, Unavailable> {
+    async fn ask(&self, request: &Request<'_>, deadline: Instant) -> Result<Response, Unavailable> {
         let now = Instant::now();
         let (well, ill): (Vec<_>, Vec<_>) = self.hosts.iter().partition(|it| it.is_well(now));
         let mut said = Vec::new();
@@ -77,7 +79,7 @@ impl Crowd {
                         reason = Reason::Deadline;
                     }
                     said.push(format!("{}: {}", host.url(), failure.text));
-                    if failure.may_count && request.counts() {
+                    if failure.cause != Cause::Unsent && request.counts() {
                         break;
                     }
                 }
@@ -136,13 +138,13 @@ impl Crowd {
     async fn judge(
         &self,
         user: &str,
-        password: &Password,
+        attempt: Attempt<'_>,
         deadline: Instant,
     ) -> Result<Verification, Unavailable> {
         // JSON has no others.
-        let Some(password) = password.as_str() else { return Ok(Verification::Wrong) };
+        let Some(password) = attempt.password.as_str() else { return Ok(Verification::Wrong) };
         let path = format!("/authentication?username={}", escaped(user));
-        let request = Request::post(path, answer::password(password));
+        let request = Request::post(path, answer::password(password), attempt);
         let response = self.ask(&request, deadline).await?;
         match (response.status, answer::reason(&response.body)) {
             (200, _) => {
@@ -177,10 +179,10 @@ impl Directory for Crowd {
     fn verify<'a>(
         &'a self,
         id: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
-        Box::pin(self.judge(id, password, deadline))
+        Box::pin(self.judge(id, attempt, deadline))
     }
 
     fn hosts(&self) -> Vec<HostStatus> {

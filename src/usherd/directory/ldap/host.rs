@@ -16,9 +16,9 @@ use super::health::Health;
 use super::held::Held;
 use super::lanes::{BindLanes, Lane, SearchLanes, Slot};
 use super::referral::Elsewhere;
-use super::{Failure, policy};
+use super::{Bind, Failure, policy};
 use crate::config;
-use crate::directory::Verification;
+use crate::directory::{SPENT, Verification};
 use crate::telemetry::{Count, Stopwatch, harmless, trace};
 
 /// How often a search goes out that is lost each time because of what somebody else asked.
@@ -134,18 +134,20 @@ impl Host {
     /// counted a wrong password.
     pub(super) async fn bind(
         self: &Arc<Self>,
-        dn: &str,
-        password: &str,
+        bind: Bind<'_>,
         deadline: Instant,
     ) -> Result<(Verification, Held), Failure> {
         let begun = Instant::now();
         let turn = self.unless_down(pin!(self.binds.turn(deadline))).await?;
         let lane = self.binds.take();
-        let result = match self.bind_once(lane, dn, password, deadline).await {
-            Err(Failure::Lost(_)) => {
+        let result = match self.bind_once(lane, bind, deadline).await {
+            Err(Failure::Lost(why)) => {
                 // The other idle ones are no younger, and likely as dead.
                 drop(self.binds.take_if(|_| true));
-                self.bind_once(None, dn, password, deadline).await
+                match self.bind_once(None, bind, deadline).await {
+                    Err(Failure::Spent(text)) => Err(Failure::Spent(format!("{why}; {text}"))),
+                    result => result,
+                }
             }
             result => result,
         };
@@ -156,7 +158,7 @@ impl Host {
                 Ok((result, _)) => describe(result),
                 Err(failure) => failure.text().to_owned(),
             };
-            format!("{} as {dn}: {came}, after {}", self.health.url(), took(begun))
+            format!("{} as {}: {came}, after {}", self.health.url(), bind.dn, took(begun))
         });
         if is_news {
             self.note(&result);
@@ -171,23 +173,28 @@ impl Host {
     async fn bind_once(
         &self,
         lane: Option<Lane>,
-        dn: &str,
-        password: &str,
+        bind: Bind<'_>,
         deadline: Instant,
     ) -> Result<(LdapResult, Lane), Failure> {
         let heard = lane.as_ref().map(Lane::heard);
-        let bind = async {
+        let bound = async {
             let mut lane = match lane {
                 Some(lane) => lane,
                 // In a box, as in `Slot::lane`.
                 None => Box::pin(self.open_bind_lane(self.connect_limit(deadline))).await?,
             };
-            let result = lane.connection().bind(dn, password, self.limit(deadline)).await?;
+            // Not before: without a connection nothing is sent.
+            if !bind.attempt.may_go() {
+                self.binds.give_back(lane);
+                return Err(Failure::Spent(SPENT.to_owned()));
+            }
+            let (dn, password, limit) = (bind.dn, bind.password, self.limit(deadline));
+            let result = lane.connection().bind(dn, password, limit).await?;
             lane.used(Instant::now());
             Ok((result, lane))
         };
         tokio::select! {
-            bound = bind => bound,
+            bound = bound => bound,
             failure = self.silence(heard) => Err(failure),
         }
     }
@@ -342,7 +349,8 @@ impl Host {
                 | Failure::Beside(_)
                 | Failure::Busy(_)
                 | Failure::Deadline(_)
-                | Failure::Down(_),
+                | Failure::Down(_)
+                | Failure::Spent(_),
             ) => {}
         }
     }

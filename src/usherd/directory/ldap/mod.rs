@@ -26,7 +26,7 @@ mod walk;
 use std::pin::Pin;
 
 use tokio::time::Instant;
-use usher_protocol::{HostStatus, Password};
+use usher_protocol::HostStatus;
 
 pub(in crate::directory) use self::walk::walk;
 
@@ -34,7 +34,7 @@ use self::connection::Search;
 use self::eyes::Eyes;
 use self::held::Held;
 use self::pool::Pool;
-use super::{Directory, Found, Lacking, Saying, Unavailable, Verification, Wanted};
+use super::{Attempt, Directory, Found, Lacking, Saying, Unavailable, Verification, Wanted};
 use crate::config;
 use crate::telemetry::trace;
 
@@ -161,17 +161,15 @@ impl Ldap {
         }
     }
 
-    /// A bind as a user, and the lane that is bound so. RFC 4513 5.1.1, 5.1.2: without a DN or
-    /// without a password it would succeed as anonymous, whoever asks.
+    /// A bind as a user, and the lane that is bound so.
     async fn bind(
         &self,
         dn: &str,
-        password: &Password,
+        attempt: Attempt<'_>,
         deadline: Instant,
     ) -> Result<(Verification, Option<Held>), Unavailable> {
-        let text = password.as_str().filter(|text| !text.is_empty() && !dn.is_empty());
-        let Some(text) = text else { return Ok((Verification::Wrong, None)) };
-        let (verification, held) = self.pool.bind(dn, text, deadline).await?;
+        let Some(bind) = Bind::new(dn, attempt) else { return Ok((Verification::Wrong, None)) };
+        let (verification, held) = self.pool.bind(bind, deadline).await?;
         Ok((verification, Some(held)))
     }
 }
@@ -192,23 +190,23 @@ impl Directory for Ldap {
     fn verify<'a>(
         &'a self,
         id: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
-        Box::pin(async move { Ok(self.bind(id, password, deadline).await?.0) })
+        Box::pin(async move { Ok(self.bind(id, attempt, deadline).await?.0) })
     }
 
     fn enter<'a>(
         &'a self,
         user: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         wanted: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
             // Without a name nothing is tried.
             let name = self.bind_name(user).unwrap_or_default();
-            let bound = self.bind(&name, password, deadline).await?;
+            let bound = self.bind(&name, attempt, deadline).await?;
             let (verification @ Verification::Right(_), Some(held)) = bound else {
                 return Ok((bound.0, Found::Nobody));
             };
@@ -235,6 +233,23 @@ impl Directory for Ldap {
     }
 }
 
+/// What a user binds with.
+#[derive(Clone, Copy)]
+struct Bind<'a> {
+    dn: &'a str,
+    password: &'a str,
+    attempt: Attempt<'a>,
+}
+
+impl<'a> Bind<'a> {
+    /// RFC 4513 5.1.1, 5.1.2: without a DN or without a password it would succeed as anonymous,
+    /// whoever asks.
+    fn new(dn: &'a str, attempt: Attempt<'a>) -> Option<Self> {
+        let password = attempt.password.as_str().filter(|text| !text.is_empty())?;
+        (!dn.is_empty()).then_some(Self { dn, password, attempt })
+    }
+}
+
 /// Why one host could not do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Failure {
@@ -257,6 +272,8 @@ enum Failure {
     Deadline(String),
     /// Every connection is in use, and how there could be more.
     Busy(&'static str),
+    /// The password was not let go, here or to any other host.
+    Spent(String),
 }
 
 impl Failure {
@@ -269,7 +286,8 @@ impl Failure {
             | Self::Account(text)
             | Self::Answer(text)
             | Self::Slow(text)
-            | Self::Deadline(text) => text,
+            | Self::Deadline(text)
+            | Self::Spent(text) => text,
             Self::Busy(text) => text,
         }
     }

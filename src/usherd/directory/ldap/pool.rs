@@ -9,12 +9,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use usher_protocol::{HostState, HostStatus, Reason};
 
-use super::Failure;
 use super::connection::{Answer, Search};
 use super::held::Held;
 use super::host::Host;
 use super::referral::{self, Elsewhere};
 use super::roster::Roster;
+use super::{Bind, Failure};
 use crate::config;
 use crate::directory::{Unavailable, Verification};
 use crate::telemetry::{harmless, heard, trace};
@@ -87,15 +87,14 @@ impl Pool {
     /// more is asked and no third.
     pub(super) async fn bind(
         &self,
-        dn: &str,
-        password: &str,
+        bind: Bind<'_>,
         deadline: Instant,
     ) -> Result<(Verification, Held), Unavailable> {
-        let (mut hosts, mut tried) = self.usable(dn, deadline).await;
-        let dn = &referral::dn_of(dn);
+        let (mut hosts, mut tried) = self.usable(bind.dn, deadline).await;
+        let bind = Bind { dn: &referral::dn_of(bind.dn), ..bind };
         let mut silent = false;
         for host in &mut hosts {
-            let failure = match host.bind(dn, password, deadline).await {
+            let failure = match host.bind(bind, deadline).await {
                 Ok(bound) => {
                     heard(host.health.url());
                     return Ok(bound);
@@ -104,7 +103,8 @@ impl Pool {
             };
             tried.failed(&host, &failure)?;
             let is_silent = matches!(failure, Failure::Slow(_) | Failure::Deadline(_));
-            if (is_silent && silent) || Instant::now() >= deadline {
+            let is_spent = matches!(failure, Failure::Spent(_));
+            if is_spent || (is_silent && silent) || Instant::now() >= deadline {
                 break;
             }
             silent |= is_silent;
@@ -190,7 +190,8 @@ impl Tried {
             | Failure::Lost(_)
             | Failure::Beside(_)
             | Failure::Account(_)
-            | Failure::Slow(_) => {}
+            | Failure::Slow(_)
+            | Failure::Spent(_) => {}
         }
         self.said.push(said);
         Ok(())

@@ -3,6 +3,7 @@
 mod down;
 mod fast_binds;
 mod hostile;
+mod leave;
 mod ranges;
 pub(super) mod wire;
 
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use usher_protocol::Password;
 
 use hostile::{Answer, Script, Server, Way};
 
@@ -18,10 +20,11 @@ use self::wire::{
     ALONE, BIND, EXTENDED, SEARCH, bind_response, displaced_notice, done, element, entry,
     extended_response, message, nested, notice, reference, result,
 };
-use super::Failure;
 use super::connection::{Connection, Search};
 use super::pool::Pool;
+use super::{Bind, Failure};
 use crate::config::{self, Directory, Scope};
+use crate::directory::{Attempt, Unavailable, Verification};
 
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -46,6 +49,13 @@ fn settings(hosts: &str, lines: &str) -> config::Ldap {
         Directory::Ldap(settings) => (**settings).clone(),
         _ => panic!("not LDAP"),
     }
+}
+
+/// A bind as a user who may try it anywhere.
+async fn bind(pool: &Pool) -> Result<Verification, Unavailable> {
+    let password = Password::from("secret");
+    let bind = Bind::new("cn=alice", Attempt::new(&password, &|| true)).unwrap();
+    Ok(pool.bind(bind, Instant::now() + LIMIT).await?.0)
 }
 
 const WAYS: [Way; 3] = [Way::Plain, Way::StartTls, Way::Ldaps];
@@ -358,11 +368,10 @@ async fn a_bind_that_is_given_up_for_another_host_takes_its_connection_with_it()
     // Longer than the test may take: nothing is closed for want of an answer alone.
     let lines = "pool = { operation_timeout = \"5m\", max_age = \"1d\" }";
     let pool = pool_of(&hosts, lines);
-    let deadline = Instant::now() + LIMIT;
-    assert!(pool.bind("cn=alice", "secret", deadline).await.is_ok());
+    assert!(bind(&pool).await.is_ok());
     let closed = first.closed();
     HANGS.store(true, Ordering::Relaxed);
-    assert!(pool.bind("cn=alice", "secret", deadline).await.is_ok());
+    assert!(bind(&pool).await.is_ok());
     // That of the bind, and that on which the host was checked.
     let both = async {
         while first.closed() < closed + 2 {

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Password, Reason};
 
-use super::{Directory, Found, Saying, Unavailable, Verification, Wanted, told};
+use super::{Attempt, Directory, Found, SPENT, Saying, Unavailable, Verification, Wanted, told};
 use crate::config::{self, Case};
 use hash::Hash;
 use users::{Stamp, Users};
@@ -92,7 +92,7 @@ impl Local {
     async fn check(
         &self,
         hash: Arc<Hash>,
-        password: Password,
+        attempt: Attempt<'_>,
         deadline: Instant,
     ) -> Result<bool, Unavailable> {
         let failed = || {
@@ -106,6 +106,11 @@ impl Local {
         };
         let turn = timeout_at(deadline, Arc::clone(&self.hashing).acquire_owned());
         let turn = turn.await.map_err(|_| failed())?.map_err(|_| failed())?;
+        if !attempt.may_go() {
+            let text = format!("{}: {SPENT}", self.shared.settings.file.display());
+            return Err(Unavailable::new(Reason::NoHost, text));
+        }
+        let password = attempt.password.clone();
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
             hash.verify(password.as_bytes())
@@ -133,7 +138,7 @@ impl Directory for Local {
     fn verify<'a>(
         &'a self,
         id: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
         Box::pin(async move {
@@ -142,7 +147,7 @@ impl Directory for Local {
                 return Ok(Verification::Wrong);
             };
             let begun = Instant::now();
-            let said = self.check(Arc::clone(&user.hash), password.clone(), deadline).await;
+            let said = self.check(Arc::clone(&user.hash), attempt, deadline).await;
             let said = said
                 .map(|right| if right { Verification::Right(None) } else { Verification::Wrong });
             told::judged(self.shared.settings.file.display(), id, &said, begun);
@@ -158,7 +163,8 @@ impl Directory for Local {
             let decoy = self.shared.users.load().decoy();
             if let Some(hash) = decoy {
                 // The answer is "no" whatever this says.
-                let _ = self.check(hash, password.clone(), Instant::now() + PRETENCE).await;
+                let attempt = Attempt::new(password, &|| true);
+                let _ = self.check(hash, attempt, Instant::now() + PRETENCE).await;
             }
         })
     }

@@ -49,31 +49,48 @@ fn is_socket(metadata: &Metadata) -> bool {
     metadata.file_type().is_socket()
 }
 
-/// Asks a helper; it is ended when the time is over.
-pub(super) async fn ask(
-    helper: &Path,
-    question: &Question<'_>,
-    deadline: Instant,
-) -> Result<Verification, Unavailable> {
-    let broken = |error: io::Error| {
-        let hint = if error.kind() == io::ErrorKind::PermissionDenied { SANDBOX } else { "" };
-        let text = format!("the PAM helper {} cannot be asked: {error}{hint}", helper.display());
-        Unavailable::new(Reason::NoHost, text)
-    };
-    let (stream, _running) = reach(helper).await.map_err(broken)?;
-    match timeout_at(deadline, talk(stream, question, deadline)).await {
-        // It ended before it had read the question.
-        Ok(Err(error)) if is_hangup(&error) => understand("", helper),
-        Ok(answer) => understand(&answer.map_err(broken)?, helper),
-        Err(_) => Err(Unavailable::new(
-            Reason::Deadline,
-            format!(
-                "PAM has not answered in time: a module of the service {} hangs, or delays what it \
-                 refuses (pam_unix does, without nodelay)",
-                question.service
-            ),
-        )),
+/// A helper that can be asked once; it is ended with this.
+pub(super) struct Helper<'a> {
+    path: &'a Path,
+    stream: UnixStream,
+    /// The process if it is ours.
+    _running: Option<Running>,
+}
+
+impl<'a> Helper<'a> {
+    /// Starts it, or connects to where systemd does.
+    pub(super) async fn reach(path: &'a Path) -> Result<Self, Unavailable> {
+        let reached = reach(path).await.map_err(|error| broken(path, &error));
+        reached.map(|(stream, running)| Self { path, stream, _running: running })
     }
+
+    /// Asks it; it is ended when the time is over.
+    pub(super) async fn ask(
+        self,
+        question: &Question<'_>,
+        deadline: Instant,
+    ) -> Result<Verification, Unavailable> {
+        let path = self.path;
+        match timeout_at(deadline, talk(self.stream, question, deadline)).await {
+            // It ended before it had read the question.
+            Ok(Err(error)) if is_hangup(&error) => understand("", path),
+            Ok(answer) => understand(&answer.map_err(|error| broken(path, &error))?, path),
+            Err(_) => Err(Unavailable::new(
+                Reason::Deadline,
+                format!(
+                    "PAM has not answered in time: a module of the service {} hangs, or delays \
+                     what it refuses (pam_unix does, without nodelay)",
+                    question.service
+                ),
+            )),
+        }
+    }
+}
+
+fn broken(helper: &Path, error: &io::Error) -> Unavailable {
+    let hint = if error.kind() == io::ErrorKind::PermissionDenied { SANDBOX } else { "" };
+    let text = format!("the PAM helper {} cannot be asked: {error}{hint}", helper.display());
+    Unavailable::new(Reason::NoHost, text)
 }
 
 fn is_hangup(error: &io::Error) -> bool {

@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use usher_protocol::{Password, Reason};
+use usher_protocol::Reason;
 
 use super::nss::Nss;
-use super::{Directory, Entry, Found, Saying, Unavailable, Verification, Walk, Wanted, told};
+use super::{
+    Attempt, Directory, Entry, Found, SPENT, Saying, Unavailable, Verification, Walk, Wanted, told,
+};
 use crate::config;
+use helper::Helper;
 
 /// Where services are described.
 const SERVICES: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"];
@@ -65,7 +68,7 @@ impl Pam {
     async fn ask(
         &self,
         user: &str,
-        password: &Password,
+        attempt: Attempt<'_>,
         deadline: Instant,
     ) -> Result<Verification, Unavailable> {
         let turn = timeout_at(deadline, self.lanes.acquire()).await;
@@ -77,10 +80,19 @@ impl Pam {
             );
             return Err(Unavailable::new(Reason::Overloaded, text));
         };
-        let question = helper::Question { service: &self.settings.service, user, password };
+        let service = &self.settings.service;
+        let question = helper::Question { service, user, password: attempt.password };
         let begun = Instant::now();
-        let said = helper::ask(&self.settings.helper, &question, deadline).await;
-        told::judged(format_args!("PAM service {}", self.settings.service), user, &said, begun);
+        let said = match Helper::reach(&self.settings.helper).await {
+            // Nothing is amiss with PAM.
+            Ok(_) if !attempt.may_go() => {
+                let text = format!("PAM service {service}: {SPENT}");
+                return Err(Unavailable::new(Reason::NoHost, text));
+            }
+            Ok(helper) => helper.ask(&question, deadline).await,
+            Err(why) => Err(why),
+        };
+        told::judged(format_args!("PAM service {service}"), user, &said, begun);
         let news = said.as_ref().err().map(|why| why.message.clone());
         let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(news) = &news
@@ -101,10 +113,10 @@ impl Directory for Pam {
     fn verify<'a>(
         &'a self,
         id: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         deadline: Instant,
     ) -> Saying<'a, Verification> {
-        Box::pin(self.ask(id, password, deadline))
+        Box::pin(self.ask(id, attempt, deadline))
     }
 
     /// PAM may know users that the user database does not: the password comes first. Of such a
@@ -112,12 +124,12 @@ impl Directory for Pam {
     fn enter<'a>(
         &'a self,
         user: &'a str,
-        password: &'a Password,
+        attempt: Attempt<'a>,
         _: &'a Wanted,
         deadline: Instant,
     ) -> Saying<'a, (Verification, Found)> {
         Box::pin(async move {
-            let verification = self.ask(user, password, deadline).await?;
+            let verification = self.ask(user, attempt, deadline).await?;
             let found = match verification {
                 Verification::Right(_) => self.nss.find(user, deadline).await?,
                 _ => Found::Nobody,

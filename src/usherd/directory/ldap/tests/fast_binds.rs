@@ -2,9 +2,6 @@
 //! server.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::hostile::{Answer, Script, Server, Way};
 use super::wire::{EXTENDED, SEARCH, done, element, entry, message, result};
@@ -21,9 +18,7 @@ fn root(id: u8, extensions: &[&[u8]]) -> Answer {
 /// What a bind on such a server comes to.
 async fn bind(lines: &str, script: impl Script) -> Verification {
     let server = Server::start(Way::Plain, script).await;
-    let pool = pool(&server, lines);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    pool.bind("cn=alice", "secret", deadline).await.unwrap().0
+    super::bind(&pool(&server, lines)).await.unwrap()
 }
 
 #[tokio::test]
