@@ -87,6 +87,16 @@ pub enum Who<T> {
     Unknown,
 }
 
+impl<T> Who<T> {
+    /// What the directory said of a user, be it fresh or not.
+    pub fn identity(&self) -> Option<&T> {
+        match self {
+            Self::Fresh { identity, .. } | Self::Stale { identity, .. } => Some(identity),
+            Self::Nobody | Self::Unknown => None,
+        }
+    }
+}
+
 /// What is known of a password.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 //! chain only says which.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use usher_protocol::{Identity, Password, Query, RealmStatus};
 
-use super::shield::{Gate, Guess};
+use super::shield::Gate;
 use super::username::Typed;
 use super::{NOBODY, No, Realm, WRONG, tryable};
 use crate::cache::Memory;
@@ -34,6 +35,15 @@ struct Ask<'a> {
     /// None: who was authenticated elsewhere is looked up.
     password: Option<&'a Password>,
     query: &'a Query,
+}
+
+/// What one realm of a chain says.
+enum Word {
+    Ours(Identity),
+    /// It is nobody of ours.
+    NotOurs,
+    /// It may be one of ours: that only a right password shows, and for so long none is tried.
+    Untried(Duration),
 }
 
 impl Route {
@@ -72,8 +82,10 @@ impl Route {
             Self::Chain(chain) => {
                 let typed = chain.typed(typed);
                 let ask = Ask { typed, password: None, query };
-                let found = Box::pin(chain.decide(&ask, notes, deadline)).await?;
-                found.ok_or(No::Nobody(NOBODY))
+                match Box::pin(chain.decide(&ask, notes, deadline)).await? {
+                    Word::Ours(identity) => Ok(identity),
+                    Word::NotOurs | Word::Untried(_) => Err(No::Nobody(NOBODY)),
+                }
             }
         }
     }
@@ -140,7 +152,7 @@ impl Route {
         ask: &Ask<'_>,
         notes: &mut Notes<'a>,
         deadline: Instant,
-    ) -> Result<Option<Identity>, No> {
+    ) -> Result<Word, No> {
         match self {
             Self::Chain(chain) => {
                 let inner = Ask { typed: chain.typed(&ask.typed), ..*ask };
@@ -187,32 +199,35 @@ impl Chain {
             None => self.decide(&ask, notes, deadline).await,
         };
         let answer = match (answer, self.realms.last()) {
-            (Ok(Some(identity)), _) => Ok(identity),
+            (Ok(Word::Ours(identity)), _) => Ok(identity),
             // Nobody knows the user: the last realm says no, as slowly as ever. If it is one that
             // cannot know before it has tried the password, it may still say yes.
-            (Ok(None), Some(last)) => {
+            (Ok(Word::NotOurs), Some(last)) => {
                 last.authenticate(&ask.typed, password, query, notes, deadline).await
             }
-            (Ok(None), None) => Err(No::BadCredentials(WRONG)),
+            (Ok(Word::NotOurs), None) => Err(No::BadCredentials(WRONG)),
+            (Ok(Word::Untried(left)), _) => Err(No::Throttled(left)),
             (Err(no), _) => Err(no),
         };
         // Which realm has said no, or whether any knows the user, must not show in the time.
-        if let Err(No::BadCredentials(_)) = &answer {
+        if let Err(no) = &answer
+            && no.tells_nothing()
+        {
             for realm in &self.realms {
-                realm.pace.keep(begun).await;
+                realm.pace.keep(begun, deadline).await;
             }
         }
         answer
     }
 
-    /// The answer of the first that knows the user; none if nobody does.
+    /// The answer of the first that knows the user.
     async fn decide<'a>(
         &'a self,
         ask: &Ask<'_>,
         notes: &mut Notes<'a>,
         deadline: Instant,
-    ) -> Result<Option<Identity>, No> {
-        let mut trouble = None;
+    ) -> Result<Word, No> {
+        let (mut trouble, mut untried) = (None, None);
         for (left, route) in (1..=self.routes.len()).rev().zip(&self.routes) {
             // Whoever is silent must leave time for the others.
             let share = u32::try_from(left).unwrap_or(u32::MAX);
@@ -221,7 +236,8 @@ impl Chain {
                 false => deadline,
             };
             match route.decide(ask, notes, by).await {
-                Ok(None) => {}
+                Ok(Word::NotOurs) => {}
+                Ok(Word::Untried(left)) => untried = untried.max(Some(left)),
                 // That the user is none of the others' says nothing, then.
                 Err(no) if self.settings.goes_on && no.is_silence() => {
                     trouble = trouble.or(Some(no));
@@ -229,14 +245,23 @@ impl Chain {
                 decided => return decided,
             }
         }
-        trouble.map_or(Ok(None), Err)
+        match (trouble, untried) {
+            (Some(no), _) => Err(no),
+            (None, Some(left)) => Ok(Word::Untried(left)),
+            (None, None) => Ok(Word::NotOurs),
+        }
     }
 
-    /// Names that nobody has count where the chain ends, and so must stop before it begins. A
-    /// password that is known to be right may pass, as in a realm.
+    /// A client that is shut out by one realm is by all: else it would show whose users are whose.
+    /// A password that is known to be right may pass, as in a realm.
     fn shut(&self, ask: &Ask<'_>, password: &Password) -> Option<No> {
-        let (_, Gate::Shut(left)) = self.realms.last()?.memory(ask, password)? else { return None };
-        let right = |realm: &Arc<Realm>| realm.memory(ask, password).is_some_and(|(it, _)| it);
+        let now = Instant::now();
+        let shut = |realm: &Arc<Realm>| match realm.shield.client_gate(ask.query.client, now) {
+            Gate::Shut(left) => Some(left),
+            Gate::Open | Gate::Wrong => None,
+        };
+        let left = self.realms.iter().filter_map(shut).max()?;
+        let right = |realm: &Arc<Realm>| realm.knows_right(ask, password, now);
         (!self.realms.iter().any(right)).then_some(No::Throttled(left))
     }
 
@@ -253,21 +278,23 @@ impl Realm {
         ask: &Ask<'_>,
         notes: &mut Notes<'_>,
         deadline: Instant,
-    ) -> Result<Option<Identity>, No> {
+    ) -> Result<Word, No> {
         let Some(password) = ask.password else {
             return match self.lookup(&ask.typed, ask.query, notes, deadline).await {
-                Err(No::Nobody(_)) => Ok(None),
-                answer => answer.map(Some),
+                Err(No::Nobody(_)) => Ok(Word::NotOurs),
+                answer => answer.map(Word::Ours),
             };
         };
         let known = self.knows(ask, notes, deadline).await?;
         if !known && !self.password_first() {
-            return Ok(None);
+            return Ok(Word::NotOurs);
         }
-        match self.authenticate(&ask.typed, password, ask.query, notes, deadline).await {
+        let begun = Instant::now();
+        match self.judge(&ask.typed, password, ask.query, (notes, begun), deadline).await {
             // It may be somebody of another realm.
-            Err(No::BadCredentials(_)) if !known => Ok(None),
-            answer => answer.map(Some),
+            Err(No::BadCredentials(_)) if !known => Ok(Word::NotOurs),
+            Err(No::Throttled(left)) if !known => Ok(Word::Untried(left)),
+            answer => answer.map(Word::Ours),
         }
     }
 
@@ -289,13 +316,11 @@ impl Realm {
         Ok(found.is_some())
     }
 
-    /// Whether the password is known to be right, and whether the shield lets it to the directory.
-    fn memory(&self, ask: &Ask<'_>, password: &Password) -> Option<(bool, Gate)> {
-        let name = ask.typed.canonical(&self.settings.usernames)?;
-        let digest = self.cache.digest(&name, password);
-        let guess = Guess { name: &name, tag: digest.tag(), client: ask.query.client };
-        let now = Instant::now();
-        let right = matches!(self.cache.password(&name, &digest, now), Memory::Right(_));
-        Some((right, self.shield.gate(&guess, now)))
+    fn knows_right(&self, ask: &Ask<'_>, password: &Password, now: Instant) -> bool {
+        let name = ask.typed.canonical(&self.settings.usernames);
+        name.is_some_and(|name| {
+            let digest = self.cache.digest(&name, password);
+            matches!(self.cache.password(&name, &digest, now), Memory::Right(_))
+        })
     }
 }

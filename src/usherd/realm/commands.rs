@@ -20,7 +20,8 @@ impl Realm {
             None => self.flush_all(),
             Some(None) => return format!("nobody in realm {realm} can have this name"),
             Some(Some(name)) => {
-                self.shield.forget(name);
+                let who = self.cache.look(name, Instant::now());
+                self.shield.forget(self.whose(name, who.identity()));
                 if self.cache.forget(name) {
                     format!("forgot {name} of realm {realm}")
                 } else {
@@ -52,10 +53,13 @@ impl Realm {
     pub(super) fn unblock(&self, user: &str) -> String {
         let realm = &self.settings.name;
         match self.canonical(&Typed::new(user)) {
-            Some(name) if self.shield.unblock(&name) => {
-                format!("forgot the failures of {name} in realm {realm}")
+            Some(name) => {
+                let who = self.cache.look(&name, Instant::now());
+                match self.shield.unblock(self.whose(&name, who.identity())) {
+                    true => format!("forgot the failures of {name} in realm {realm}"),
+                    false => format!("{name} has no failures in realm {realm}"),
+                }
             }
-            Some(name) => format!("{name} has no failures in realm {realm}"),
             None => format!("nobody in realm {realm} can have this name"),
         }
     }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use usher_protocol::{Password, Source, Warning};
 
 use super::questions::{Try, not_tried, outcome};
-use super::shield::{Gate, Place};
+use super::shield::{Gate, Place, Whose};
 use super::{Heard, Known, No, Person, Realm, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Directory;
@@ -20,7 +20,8 @@ pub(super) type Entered = (Known<Person>, Known<Option<Warning>>);
 /// What one bind and the search after it have shown: as [`Entered`], fresh from the directory.
 pub(super) type Seen = (Person, Option<Warning>, Instant);
 
-/// When, whose, which password, and what is wanted beside the realm's own.
+/// When, whose, which password, and what is wanted beside the realm's own by somebody whose password
+/// is known to be right. As long as it is not, one bind is for all, whatever they want.
 pub(super) type Question = (Asked, String, Digest, Vec<String>);
 
 /// A password on its way to the directory, and what is wanted of whose it is.
@@ -54,30 +55,21 @@ impl Realm {
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Entered, No> {
-        let exists = matches!(who, Who::Fresh { .. } | Who::Stale { .. });
-        let known = known(who, &extra);
+        let whose = self.whose(tried.name, who.identity());
+        let known = known(&who, &extra);
         if let (Memory::Right(since), Some(person)) = (memory, &known)
             && person.source == Source::Cache
         {
             notes.known = true;
             return Ok((person.clone(), Known { fact: None, source: Source::Cache, since }));
         }
-        let asked = self.cache.asking();
-        let key = (asked, tried.name.to_owned(), tried.digest.clone(), extra.clone());
-        let bind = || {
-            // The place is taken before anybody else can take the same.
-            let place = self.shield.admit(&tried.guess(), exists, Instant::now());
-            let entry = Entry {
-                name: tried.name.to_owned(),
-                password: tried.password.clone(),
-                digest: tried.digest.clone(),
-                extra,
-                begun: tried.begun,
-                asked,
-            };
-            Arc::clone(self).bind_and_look(entry, place)
-        };
-        let said = self.in_time(self.entries.join(key, bind), notes, deadline).await;
+        let sure = matches!(memory, Memory::Right(_));
+        let mut said =
+            self.ask_both(tried, (!sure).then_some(whose), &extra, notes, deadline).await;
+        // Somebody else has asked, and for less.
+        if said.as_ref().is_ok_and(|(person, ..)| !person.covers(&extra)) {
+            said = self.ask_both(tried, None, &extra, notes, deadline).await;
+        }
         notes.known = said.is_ok() || known.is_some();
         match (said, known, memory) {
             (Ok((fact, warning, since)), _, _) => {
@@ -93,20 +85,49 @@ impl Realm {
         }
     }
 
+    /// Whether the password is right and who that is, by one bind. Nobody: the password is known to
+    /// be right, so the shield is not asked.
+    async fn ask_both(
+        self: &Arc<Self>,
+        tried: &Try<'_>,
+        whose: Option<Whose<'_>>,
+        extra: &[String],
+        notes: &mut Notes<'_>,
+        deadline: Instant,
+    ) -> Result<Seen, No> {
+        let asked = self.cache.asking();
+        let own = if whose.is_none() { extra.to_vec() } else { Vec::new() };
+        let key = (asked, tried.name.to_owned(), tried.digest.clone(), own);
+        let bind = || {
+            // The place is taken before anybody else can take the same.
+            let place = whose.map(|whose| self.shield.admit(&tried.guess(whose), Instant::now()));
+            let entry = Entry {
+                name: tried.name.to_owned(),
+                password: tried.password.clone(),
+                digest: tried.digest.clone(),
+                extra: extra.to_vec(),
+                begun: tried.begun,
+                asked,
+            };
+            Arc::clone(self).bind_and_look(entry, place)
+        };
+        self.in_time(self.entries.join(key, bind), notes, deadline).await
+    }
+
     /// Asks the directory if the shield lets it, and remembers what it said.
     async fn bind_and_look(
         self: Arc<Self>,
         entry: Entry,
-        place: Result<Place, Gate>,
+        place: Option<Result<Place, Gate>>,
     ) -> Heard<Seen> {
-        let mut place = match place {
+        let place = match place.transpose() {
             Ok(place) => place,
             Err(gate) => return (Err(not_tried(gate)), None),
         };
         let wanted = rules::wanted(self.own_facts().iter().chain(&entry.extra));
         let now = Instant::now();
-        place.send();
-        let attempt = Attempt::new(&entry.password, &|| true);
+        let leave = || place.as_ref().is_none_or(Place::send);
+        let attempt = Attempt::new(&entry.password, &leave);
         let enter = self.directory.enter(&entry.name, attempt, &wanted, now + self.patience());
         let (said, host) = listening(enter).await;
         self.tally.verify.took(Instant::now() - now);
@@ -116,8 +137,10 @@ impl Realm {
         };
         let who = self.cache.look(&entry.name, Instant::now());
         let known = matches!(who, Who::Fresh { .. } | Who::Stale { .. }).then_some(&*entry.name);
-        self.settle(place, outcome(&verification), known);
-        self.keep_pace(&verification, entry.begun).await;
+        if let Some(place) = place {
+            self.settle(place, outcome(&verification), known);
+        }
+        self.learn_pace(&verification, entry.begun);
         (self.learn_entry(entry, verification, found), host)
     }
 
@@ -149,11 +172,11 @@ impl Realm {
 }
 
 /// Who that is, if all that is wanted is known.
-fn known(who: Who<Person>, extra: &[String]) -> Option<Known<Person>> {
+fn known(who: &Who<Person>, extra: &[String]) -> Option<Known<Person>> {
     let (fact, source, since) = match who {
-        Who::Fresh { identity, since, .. } => (identity, Source::Cache, since),
-        Who::Stale { identity, since } => (identity, Source::Stale, since),
+        Who::Fresh { identity, since, .. } => (identity, Source::Cache, *since),
+        Who::Stale { identity, since } => (identity, Source::Stale, *since),
         Who::Nobody | Who::Unknown => return None,
     };
-    fact.covers(extra).then_some(Known { fact, source, since })
+    fact.covers(extra).then(|| Known { fact: fact.clone(), source, since })
 }

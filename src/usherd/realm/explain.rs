@@ -177,8 +177,12 @@ impl Realm {
 
     /// What the shield holds against a name, and against where its user comes from.
     pub(super) fn trace_shield(&self, name: &str, client: Option<IpAddr>) {
-        let standing = || self.shield.standing(name, client, Instant::now());
-        trace::step("shield", || in_words(standing(), client));
+        trace::step("shield", || {
+            let now = Instant::now();
+            let who = self.cache.look(name, now);
+            let whose = self.whose(name, who.identity());
+            in_words(self.shield.standing(whose, client, now), client)
+        });
     }
 
     fn knows_groups(&self) -> bool {

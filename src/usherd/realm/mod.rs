@@ -86,6 +86,13 @@ enum No {
     BadRequest(String),
 }
 
+impl No {
+    /// Whether it says of no name that somebody has it.
+    fn tells_nothing(&self) -> bool {
+        matches!(self, Self::BadCredentials(_) | Self::Throttled(_))
+    }
+}
+
 const WRONG: &str = "wrong user name or password";
 const NOBODY: &str = "no such user";
 
@@ -149,12 +156,31 @@ impl Realm {
         notes.realm = Some(&self.settings.name);
     }
 
+    /// A refusal takes as long as the slower ones of late, whatever it comes from.
     async fn authenticate(
         self: &Arc<Self>,
         typed: &Typed<'_>,
         password: &Password,
         query: &Query,
         notes: &mut Notes<'_>,
+        deadline: Instant,
+    ) -> Result<Identity, No> {
+        let begun = Instant::now();
+        let answer = self.judge(typed, password, query, (notes, begun), deadline).await;
+        if let Err(no) = &answer
+            && no.tells_nothing()
+        {
+            self.pace.keep(begun, deadline).await;
+        }
+        answer
+    }
+
+    async fn judge(
+        self: &Arc<Self>,
+        typed: &Typed<'_>,
+        password: &Password,
+        query: &Query,
+        (notes, begun): (&mut Notes<'_>, Instant),
         deadline: Instant,
     ) -> Result<Identity, No> {
         let rules = self.rules_of(query)?;
@@ -164,14 +190,13 @@ impl Realm {
         }
         let name = self.canonical(typed).ok_or(No::BadCredentials(WRONG))?;
         self.forget_if_void();
-        let begun = Instant::now();
         let (who, memory, digest) = self.cache.recall_both(&name, password, begun);
         notes.known = matches!(who, Who::Fresh { .. } | Who::Stale { .. });
         let tried = Try { name: &name, password, digest: &digest, client: query.client, begun };
         // A password that is known to be right passes the shield: whoever guesses at this user's
         // password cannot lock them out of what works.
         if !matches!(memory, Memory::Right(_)) {
-            let gate = self.shield.gate(&tried.guess(), begun);
+            let gate = self.gate(&tried, &who);
             trace::step("shield", || explain::gate(gate));
             if gate != Gate::Open {
                 return Err(not_tried(gate));
@@ -194,6 +219,16 @@ impl Realm {
         let told = self.told(teller, &name, &rules, notes, deadline).await?;
         let told = told.ok_or_else(|| No::Untold(teller.settings.name.clone()))?;
         self.identity(&rules, told, &verified)
+    }
+
+    /// Whether it is worth while to ask for the password. Of a name of which nothing is known that
+    /// shows once it is: a search that only some names bring about would tell which those are.
+    fn gate(&self, tried: &Try<'_>, who: &Who<Person>) -> Gate {
+        if matches!(who, Who::Unknown) && !self.password_first() {
+            return self.shield.client_gate(tried.client, tried.begun);
+        }
+        let whose = self.whose(tried.name, who.identity());
+        self.shield.gate(&tried.guess(whose), tried.begun)
     }
 
     async fn lookup(

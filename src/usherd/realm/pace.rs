@@ -28,9 +28,10 @@ impl Pace {
         self.0.store(pace, Ordering::Relaxed);
     }
 
-    /// Waits until a refusal is due.
-    pub(super) async fn keep(&self, begun: Instant) {
-        sleep_until(begun + self.time()).await;
+    /// Waits until a refusal is due, but not until the question is too old for one.
+    pub(super) async fn keep(&self, begun: Instant, deadline: Instant) {
+        let time = deadline.saturating_duration_since(begun);
+        sleep_until(begun + self.time().min(time - time / 10)).await;
     }
 
     fn time(&self) -> Duration {

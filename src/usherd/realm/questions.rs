@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Password, Reason, Source, Warning};
 
-use super::shield::{Gate, Guess, Outcome, Place};
+use super::shield::{Gate, Guess, Outcome, Place, Whose};
 use super::{Heard, Known, No, Person, Realm, Searched, WRONG, explain, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Rule;
@@ -24,10 +24,10 @@ pub(super) struct Try<'a> {
     pub(super) begun: Instant,
 }
 
-impl<'a> Try<'a> {
+impl Try<'_> {
     /// What the shield need know of it.
-    pub(super) fn guess(&self) -> Guess<'a> {
-        Guess { name: self.name, tag: self.digest.tag(), client: self.client }
+    pub(super) fn guess<'a>(&self, whose: Whose<'a>) -> Guess<'a> {
+        Guess { whose, tag: self.digest.tag(), client: self.client }
     }
 }
 
@@ -214,8 +214,8 @@ impl Realm {
                 matches!(memory, Memory::Right(_))
             };
             // The place is taken before anybody else can take the same.
-            let exists = person.is_some();
-            let place = (!known).then(|| self.shield.admit(&tried.guess(), exists, Instant::now()));
+            let whose = self.whose(tried.name, person.map(|person| &person.fact));
+            let place = (!known).then(|| self.shield.admit(&tried.guess(whose), Instant::now()));
             let bind = Bind {
                 name: tried.name.to_owned(),
                 person: person.map(|person| person.fact.clone()),
@@ -259,20 +259,22 @@ impl Realm {
         bind: Bind,
         place: Option<Result<Place, Gate>>,
     ) -> Heard<Verification> {
-        let mut place = match place {
+        let place = match place {
             None => return (Ok(Verification::Right(None)), None),
             Some(Ok(place)) => place,
             Some(Err(gate)) => return (Err(not_tried(gate)), None),
         };
-        place.send();
+        let leave = || place.send();
         let Some(person) = &bind.person else {
             self.directory.pretend(&bind.password).await;
+            // For as long as another is being tried, so is this one.
+            self.pace.keep(bind.begun, bind.begun + self.patience()).await;
+            leave();
             self.settle(place, Outcome::Refused, None);
-            self.pace.keep(bind.begun).await;
             return (Ok(Verification::Wrong), None);
         };
         let begun = Instant::now();
-        let attempt = Attempt::new(&bind.password, &|| true);
+        let attempt = Attempt::new(&bind.password, &leave);
         let verify = self.directory.verify(person.id(), attempt, begun + self.patience());
         let (said, host) = listening(verify).await;
         let now = Instant::now();
@@ -283,15 +285,14 @@ impl Realm {
             let fact = (bind.digest, outcome == Outcome::Right);
             self.cache.learn_password(&bind.name, person, fact, bind.asked, now);
         }
-        self.keep_pace(&said, bind.begun).await;
+        self.learn_pace(&said, bind.begun);
         (said.map_err(No::Unavailable), host)
     }
 
-    /// What looks like a wrong password takes as long as one.
-    pub(super) async fn keep_pace(&self, said: &Result<Verification, Unavailable>, begun: Instant) {
+    /// What is refused from now on takes as long as this.
+    pub(super) fn learn_pace(&self, said: &Result<Verification, Unavailable>, begun: Instant) {
         if matches!(said, Ok(Verification::Wrong | Verification::Refused(_))) {
             self.pace.learn(begun, Instant::now());
-            self.pace.keep(begun).await;
         }
     }
 
@@ -307,6 +308,14 @@ impl Realm {
                 "too many wrong passwords: no more are tried for now; usherctl unblock lifts that"
             );
         }
+    }
+
+    /// Whose failures count together, as far as is known.
+    pub(super) fn whose<'a>(&self, name: &'a str, person: Option<&'a Person>) -> Whose<'a> {
+        // Where a right password has to come first, failures are those of names, known or not.
+        let known = person.filter(|_| !self.password_first());
+        let (name, id) = (known.map_or(name, Person::username), known.map(Person::id));
+        Whose { name, id, exists: person.is_some() }
     }
 
     /// Attributes and filters that the request's rules look at and the realm's own do not, sorted.

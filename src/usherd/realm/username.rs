@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use stringprep::x520prep;
 use usher_protocol::MAX_USER;
 
 use crate::config::{Case, StripDomain, Usernames};
@@ -71,11 +72,23 @@ pub(super) fn in_case(name: &str, case: Case) -> Cow<'_, str> {
     }
 }
 
+/// What is alike of all names that a directory takes for one (RFC 4518): without case, in one
+/// normal form, each run of spaces one, none at either end.
+pub(super) fn folded(name: &str) -> String {
+    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return name.to_ascii_lowercase();
+    }
+    // It brings names to a normal form where it is not asked to fold their case.
+    let normal = x520prep(name, false).and_then(|it| x520prep(&it, true).map(Cow::into_owned));
+    let normal = normal.unwrap_or_else(|_| name.to_lowercase());
+    normal.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
-    use super::Typed;
+    use super::{Typed, folded};
     use crate::config::{Case, StripDomain, Usernames};
 
     fn canonical(name: &str, strip: StripDomain) -> Option<String> {
@@ -124,5 +137,18 @@ mod tests {
         for name in ["", "@corp", r"corp\", "a\0b", &long] {
             assert_eq!(canonical(name, StripDomain::Listed), None, "{name:?}");
         }
+    }
+
+    #[test]
+    fn names_that_a_directory_takes_for_one_are_folded_to_one() {
+        for name in
+            ["alice", "Alice", " alice", "alice  ", "\u{ff41}lice", "al\u{ad}ice", "ALICE\u{a0}"]
+        {
+            assert_eq!(folded(name), "alice", "{name:?}");
+        }
+        assert_eq!(folded("a  b"), folded("a b"));
+        assert_ne!(folded("a b"), folded("ab"));
+        // No directory takes it; it is somebody all the same.
+        assert_eq!(folded("A\u{e000}"), "a\u{e000}");
     }
 }

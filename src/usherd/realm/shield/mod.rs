@@ -1,8 +1,9 @@
 //! The shield: how often passwords may fail before no more of them reach the directory, so that
 //! nobody guesses through us and no storm of wrong ones locks an account there.
 //!
-//! A password takes a place before it is tried, and gives it back if it was right. So also of a
-//! thousand passwords at once no more than `failures` reach the directory within `window`.
+//! A password takes a place each time before it is sent, and gives it back if it was right. So also
+//! of a thousand passwords at once no more than `failures` reach the directory within `window`.
+//! Users are counted by what the directory knows them by, since it may take many names for one.
 //! Known and unknown users are counted alike: what is told gives no name away.
 
 mod clients;
@@ -11,12 +12,14 @@ mod tries;
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use usher_protocol::ShieldStatus;
 
+use super::username::folded;
 use crate::config;
 use crate::telemetry::Count;
 use clients::Failures;
@@ -43,6 +46,8 @@ pub(super) struct Shield {
 struct Counts {
     blocks: Count,
     known_wrong: Count,
+    /// Places that were taken, to tell them apart.
+    places: AtomicU64,
 }
 
 /// How much is allowed.
@@ -100,10 +105,22 @@ pub(super) enum Outcome {
     Void,
 }
 
+/// Whose failures these are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whose<'a> {
+    /// As the directory is asked for them, or as it spells them.
+    pub(super) name: &'a str,
+    /// What it knows them by: one user may have many names. None where that is not known before a
+    /// password is right, or nobody has the name.
+    pub(super) id: Option<&'a str>,
+    /// Whether the directory has such a user, as far as is known.
+    pub(super) exists: bool,
+}
+
 /// A password about to be tried.
 #[derive(Debug, Clone)]
 pub(super) struct Guess<'a> {
-    pub(super) name: &'a str,
+    pub(super) whose: Whose<'a>,
     pub(super) tag: u64,
     pub(super) client: Option<IpAddr>,
 }
@@ -140,103 +157,128 @@ impl Shield {
         })
     }
 
-    /// Whether this password may be tried.
+    /// Whether it is worth while to ask for this password to be tried.
     pub(super) fn gate(&self, guess: &Guess<'_>, now: Instant) -> Gate {
-        let gate = match lock(&self.users).get(self.user(guess.name)) {
+        let gate = match lock(&self.users).get(self.user(guess.whose)) {
             Some(tries) => tries.gate(guess.tag, &self.limits, now),
             None => Gate::Open,
         };
         if gate == Gate::Wrong {
             self.counts.known_wrong.one();
         }
-        match (gate, guess.client.and_then(|client| self.client_shut(client, now))) {
-            (Gate::Open, Some(left)) => Gate::Shut(left),
+        match (gate, self.client_gate(guess.client, now)) {
+            (Gate::Open, client) => client,
             (gate, _) => gate,
         }
     }
 
-    /// Takes a place for this password, if it may be tried. Of the client only note is taken:
-    /// whoever joins the same question is not to pay for where it came from. Where its failure
-    /// could not be remembered it is not tried.
-    pub(super) fn admit(
-        self: &Arc<Self>,
-        guess: &Guess<'_>,
-        exists: bool,
-        now: Instant,
-    ) -> Result<Place, Gate> {
-        let user = self.user(guess.name);
+    /// Whether any password from this client may be tried.
+    pub(super) fn client_gate(&self, client: Option<IpAddr>, now: Instant) -> Gate {
+        client.and_then(|client| self.client_shut(client, now)).map_or(Gate::Open, Gate::Shut)
+    }
+
+    /// Takes a place for this password, if it may be tried. Where its failure could not be
+    /// remembered it is not.
+    pub(super) fn admit(self: &Arc<Self>, guess: &Guess<'_>, now: Instant) -> Result<Place, Gate> {
+        let number = self.counts.places.fetch_add(1, Ordering::Relaxed);
+        let (user, exists) = (self.user(guess.whose), guess.whose.exists);
+        let client = guess.client.map(|client| self.client(client));
+        let (count, part) = self.clock(now);
+        // Held until the failure is noted: of many at once no more are tried than may fail. Nobody
+        // else takes one of the two locks while they hold the other.
+        let mut clients = lock(&self.clients);
+        if let Some(failures) = client.and_then(|client| clients.get(client))
+            && let Some(wait) = failures.wait(count, part, self.limits.per_client)
+        {
+            return Err(Gate::Shut(self.limits.window.mul_f64(wait)));
+        }
         let gate = {
             let mut users = lock(&self.users);
             let worth = |tries: &Tries| tries.worth(&self.limits, now);
             let tries = users.entry(user, worth, Tries::room_for(exists));
             tries.map_or(Gate::Shut(MOMENT), |tries| {
-                tries.admit(guess.tag, exists, &self.limits, now)
+                tries.name = self.name(guess.whose.name);
+                tries.admit(number, guess.tag, exists, &self.limits, now)
             })
         };
         if gate != Gate::Open {
+            if gate == Gate::Wrong {
+                self.counts.known_wrong.one();
+            }
             return Err(gate);
         }
-        let client = guess.client.map(|client| self.client(client));
-        if let Some(client) = client {
-            let (count, _) = self.clock(now);
-            let mut clients = lock(&self.clients);
-            let worth = |failures: &Failures| failures.worth(count);
-            if let Some(failures) = clients.entry(client, worth, usize::MAX) {
-                failures.add(count);
-            }
+        let worth = |failures: &Failures| failures.worth(count);
+        if let Some(failures) = client.and_then(|client| clients.entry(client, worth, usize::MAX)) {
+            failures.add(count);
         }
-        Ok(Place {
-            shield: Arc::clone(self),
-            user,
-            client,
-            tag: guess.tag,
-            exists,
-            end: Some(Outcome::Void),
-        })
+        drop(clients);
+        let (shield, tag) = (Arc::clone(self), guess.tag);
+        let (sent, settled) = (AtomicBool::new(false), false);
+        Ok(Place { shield, user, client, number, tag, exists, sent, settled })
     }
 
     /// Lifts a user's block and forgets their failures; whether there were any.
-    pub(super) fn unblock(&self, name: &str) -> bool {
-        lock(&self.users).remove(self.user(name))
+    pub(super) fn unblock(&self, whose: Whose<'_>) -> bool {
+        let (key, name) = (self.user(whose), self.name(whose.name));
+        lock(&self.users).remove(|user, tries| user == key || tries.name == name)
     }
 
     /// Forgets which passwords of a user were refused, but not how many.
-    pub(super) fn forget(&self, name: &str) {
-        if let Some(tries) = lock(&self.users).get(self.user(name)) {
-            tries.forget();
-        }
+    pub(super) fn forget(&self, whose: Whose<'_>) {
+        self.of(&mut lock(&self.users), whose).for_each(Tries::forget);
     }
 
     /// Forgets which passwords were refused, but not how many.
     pub(super) fn forget_all(&self) {
-        lock(&self.users).values().for_each(Tries::forget);
+        lock(&self.users).values().for_each(|(_, tries)| tries.forget());
     }
 
     /// Who is shut out now.
     pub(super) fn status(&self, now: Instant) -> ShieldStatus {
         let (count, part) = self.clock(now);
         let most = self.limits.per_client;
+        let blocked_users = {
+            let mut users = lock(&self.users);
+            users.values().map(|(_, tries)| u64::from(tries.shut(&self.limits, now))).sum()
+        };
+        let blocked_clients = {
+            let mut clients = lock(&self.clients);
+            let shut = |failures: &mut Failures| failures.wait(count, part, most).is_some();
+            clients.values().map(|(_, failures)| u64::from(shut(failures))).sum()
+        };
         ShieldStatus {
             blocks: self.counts.blocks.now(),
             known_wrong: self.counts.known_wrong.now(),
-            blocked_users: lock(&self.users)
-                .values()
-                .map(|tries| u64::from(tries.shut(&self.limits, now)))
-                .sum(),
-            blocked_clients: lock(&self.clients)
-                .values()
-                .map(|failures| u64::from(failures.wait(count, part, most).is_some()))
-                .sum(),
+            blocked_users,
+            blocked_clients,
         }
     }
 
-    /// What is held against a name, and against a client.
-    pub(super) fn standing(&self, name: &str, client: Option<IpAddr>, now: Instant) -> Standing {
-        let mut users = lock(&self.users);
-        let tries = users.get(self.user(name));
-        let (failures, shut) = tries.map_or((0, None), |tries| tries.standing(&self.limits, now));
+    /// What is held against a user, and against a client.
+    pub(super) fn standing(
+        &self,
+        whose: Whose<'_>,
+        client: Option<IpAddr>,
+        now: Instant,
+    ) -> Standing {
+        let (failures, shut) = {
+            let mut users = lock(&self.users);
+            let tries = self.of(&mut users, whose);
+            tries.map(|tries| tries.standing(&self.limits, now)).max().unwrap_or_default()
+        };
         let client_shut = client.and_then(|client| self.client_shut(client, now));
         Standing { failures, most: self.limits.failures, shut, client_shut }
+    }
+
+    /// What was tried for a user, under whichever name.
+    fn of<'a>(
+        &self,
+        users: &'a mut Table<Tries>,
+        whose: Whose<'_>,
+    ) -> impl Iterator<Item = &'a mut Tries> + use<'a> {
+        let (key, name) = (self.user(whose), self.name(whose.name));
+        let of = users.values().filter(move |(user, tries)| *user == key || tries.name == name);
+        of.map(|(_, tries)| tries)
     }
 
     fn client_shut(&self, client: IpAddr, now: Instant) -> Option<Duration> {
@@ -255,8 +297,15 @@ impl Shield {
         (count, windows.fract())
     }
 
-    fn user(&self, name: &str) -> u64 {
-        self.keys.hash_one(name)
+    fn user(&self, whose: Whose<'_>) -> u64 {
+        match whose.id {
+            Some(id) => self.keys.hash_one(("id", folded(id))),
+            None => self.name(whose.name),
+        }
+    }
+
+    fn name(&self, name: &str) -> u64 {
+        self.keys.hash_one(folded(name))
     }
 
     /// A network of IPv6 is one client: whoever has one has all of its addresses.
@@ -267,8 +316,16 @@ impl Shield {
         }
     }
 
+    /// Takes one more place for a password that has one and may have been counted already.
+    fn again(&self, place: &Place, now: Instant) -> bool {
+        let mut users = lock(&self.users);
+        let worth = |tries: &Tries| tries.worth(&self.limits, now);
+        let tries = users.entry(place.user, worth, Tries::room_for(place.exists));
+        tries.is_some_and(|tries| tries.again(place.number, &self.limits, now))
+    }
+
     fn settle(&self, place: &Place, outcome: Outcome, now: Instant) -> bool {
-        let Place { user, tag, exists, .. } = *place;
+        let Place { user, number, tag, exists, .. } = *place;
         let shut = {
             let mut users = lock(&self.users);
             let tries = match outcome {
@@ -278,7 +335,9 @@ impl Shield {
                     users.entry(user, worth, Tries::room_for(exists))
                 }
             };
-            tries.is_some_and(|tries| tries.settle(tag, exists, outcome, &self.limits, now))
+            tries.is_some_and(|tries| {
+                tries.settle((number, tag), exists, outcome, &self.limits, now)
+            })
         };
         if shut {
             self.counts.blocks.one();
@@ -299,29 +358,40 @@ pub(super) struct Place {
     shield: Arc<Shield>,
     user: u64,
     client: Option<u64>,
+    number: u64,
     tag: u64,
     exists: bool,
-    /// What came of it if nobody says anything else.
-    end: Option<Outcome>,
+    sent: AtomicBool,
+    settled: bool,
 }
 
 impl Place {
-    /// The password is on its way: from here on the directory may count it, whatever happens.
-    pub(super) fn send(&mut self) {
-        self.end = Some(Outcome::Unknown);
+    /// The password is about to be sent: from then on the directory may count it, whatever
+    /// happens, and so it may each time that it is sent again. Whether there is room for that.
+    pub(super) fn send(&self) -> bool {
+        !self.sent.swap(true, Ordering::Relaxed) || self.shield.again(self, Instant::now())
     }
 
-    /// Tells what came of it; whether the user is shut out by it.
+    /// Tells what came of it; whether the user is shut out by it. What was never sent has not been
+    /// counted by anybody.
     pub(super) fn settle(mut self, outcome: Outcome, now: Instant) -> bool {
-        self.end = None;
+        self.settled = true;
+        let outcome = match outcome {
+            Outcome::Unknown => self.unsettled(),
+            known => known,
+        };
         self.shield.settle(&self, outcome, now)
+    }
+
+    fn unsettled(&self) -> Outcome {
+        if self.sent.load(Ordering::Relaxed) { Outcome::Unknown } else { Outcome::Void }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(outcome) = self.end {
-            self.shield.settle(self, outcome, Instant::now());
+        if !self.settled {
+            self.shield.settle(self, self.unsettled(), Instant::now());
         }
     }
 }

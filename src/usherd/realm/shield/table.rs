@@ -38,12 +38,17 @@ impl<V: Default> Table<V> {
         Some(row.entry(key).or_default())
     }
 
-    pub(super) fn remove(&mut self, key: u64) -> bool {
-        self.rows.get_mut(&(key % self.most)).is_some_and(|row| row.remove(&key).is_some())
+    /// Whether any was removed.
+    pub(super) fn remove(&mut self, which: impl Fn(u64, &V) -> bool) -> bool {
+        let before = self.values().count();
+        for row in self.rows.values_mut() {
+            row.retain(|key, value| !which(*key, value));
+        }
+        self.values().count() < before
     }
 
-    pub(super) fn values(&mut self) -> impl Iterator<Item = &mut V> {
-        self.rows.values_mut().flat_map(BTreeMap::values_mut)
+    pub(super) fn values(&mut self) -> impl Iterator<Item = (u64, &mut V)> {
+        self.rows.values_mut().flatten().map(|(key, value)| (*key, value))
     }
 }
 
@@ -60,7 +65,7 @@ mod tests {
         }
         assert_eq!(table.get(7), Some(&mut 5));
         assert_eq!(table.values().count(), 16 * WAYS);
-        assert!(table.remove(7) && !table.remove(7));
+        assert!(table.remove(|key, _| key == 7) && !table.remove(|key, _| key == 7));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{Gate, Guess, Outcome, Place, Shield};
+use super::{Gate, Guess, Outcome, Place, Shield, Whose};
 use crate::config;
 
 const WINDOW: Duration = Duration::from_secs(600);
@@ -22,23 +22,32 @@ fn with(failures: usize, per_client: usize, now: Instant) -> Arc<Shield> {
     Shield::new(&settings, NEGATIVE_TTL, now)
 }
 
+fn whose(name: &str) -> Whose<'_> {
+    Whose { name, id: None, exists: true }
+}
+
 fn guess(name: &str, tag: u64) -> Guess<'_> {
-    Guess { name, tag, client: None }
+    Guess { whose: whose(name), tag, client: None }
+}
+
+fn made_up(name: &str, tag: u64) -> Guess<'_> {
+    Guess { whose: Whose { exists: false, ..whose(name) }, ..guess(name, tag) }
 }
 
 fn from(client: &str, name: &'static str, tag: u64) -> Guess<'static> {
     let client: IpAddr = client.parse().expect("an address");
-    Guess { name, tag, client: Some(client) }
+    Guess { client: Some(client), ..guess(name, tag) }
 }
 
 impl Shield {
     fn place(self: &Arc<Self>, guess: &Guess<'_>, now: Instant) -> Option<Place> {
-        self.admit(guess, true, now).ok()
+        self.admit(guess, now).ok()
     }
 
     /// Whether the password was tried, and with this outcome.
     fn tries(self: &Arc<Self>, guess: &Guess<'_>, outcome: Outcome, now: Instant) -> bool {
-        self.place(guess, now).map(|place| place.settle(outcome, now)).is_some()
+        let place = self.place(guess, now);
+        place.map(|place| place.send() && place.settle(outcome, now)).is_some()
     }
 
     fn refuse(self: &Arc<Self>, guess: &Guess<'_>, now: Instant) -> bool {
@@ -108,7 +117,7 @@ fn a_place_that_nobody_settles_is_given_back() {
 fn a_place_whose_password_was_sent_stays_taken_if_nobody_lives_to_settle_it() {
     let now = Instant::now();
     let shield = with(1, 1, now);
-    let mut place = shield.place(&from("192.0.2.1", "alice", 1), now).expect("a place");
+    let place = shield.place(&from("192.0.2.1", "alice", 1), now).expect("a place");
     place.send();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let _place = place;
@@ -149,7 +158,7 @@ fn a_right_password_makes_up_for_those_before_it_but_not_for_those_under_way() {
     }
     assert!(shield.tries(&guess("alice", 50), Outcome::Right, now));
     let under_way: Vec<_> =
-        (1..FAILURES).map(|tag| shield.place(&guess("alice", tag), now)).collect();
+        (11..10 + FAILURES).map(|tag| shield.place(&guess("alice", tag), now)).collect();
     assert!(shield.tries(&guess("alice", 50), Outcome::Right, now));
     assert!(shield.refuse(&guess("alice", 60), now));
     assert!(!shield.refuse(&guess("alice", 61), now));
@@ -157,16 +166,113 @@ fn a_right_password_makes_up_for_those_before_it_but_not_for_those_under_way() {
 }
 
 #[test]
-fn an_outcome_that_nobody_knows_counts_but_that_password_may_be_tried_again() {
+fn an_outcome_that_nobody_knows_counts_each_time() {
     let now = Instant::now();
     let shield = with(2, 0, now);
-    assert!(shield.refuse(&guess("alice", 1), now));
-    for _ in 0..10 {
+    for _ in 0..2 {
         assert!(shield.tries(&guess("alice", 2), Outcome::Unknown, now));
-        assert!(!shield.refuse(&guess("alice", 3), now));
     }
-    assert!(shield.tries(&guess("alice", 2), Outcome::Right, now));
-    assert!(shield.refuse(&guess("alice", 3), now));
+    assert!(!shield.tries(&guess("alice", 2), Outcome::Right, now));
+    assert!(!shield.refuse(&guess("alice", 3), now));
+}
+
+#[test]
+fn a_password_that_is_sent_again_takes_a_place_more() {
+    let now = Instant::now();
+    let shield = with(3, 0, now);
+    let place = shield.place(&guess("alice", 1), now).expect("a place");
+    assert!(place.send() && place.send() && place.send());
+    assert!(!place.send());
+    assert_eq!(shield.standing(whose("alice"), None, now).failures, 3);
+    place.settle(Outcome::Refused, now);
+    assert!(!shield.refuse(&guess("alice", 2), now));
+    let right = with(3, 0, now);
+    let place = right.place(&guess("alice", 1), now).expect("a place");
+    assert!(place.send() && place.send());
+    place.settle(Outcome::Right, now);
+    assert_eq!(right.standing(whose("alice"), None, now).failures, 0);
+}
+
+#[test]
+fn a_password_that_was_never_sent_does_not_count() {
+    let now = Instant::now();
+    let shield = with(1, 1, now);
+    let place = shield.place(&from("192.0.2.1", "alice", 1), now).expect("a place");
+    place.settle(Outcome::Unknown, now);
+    assert!(shield.refuse(&from("192.0.2.1", "alice", 2), now));
+}
+
+#[test]
+fn who_gives_the_password_that_is_being_tried_waits_for_what_comes_of_it() {
+    let now = Instant::now();
+    let shield = with(1, 0, now);
+    let place = shield.place(&guess("alice", 1), now).expect("a place");
+    assert_eq!(shield.gate(&guess("alice", 1), now), Gate::Open);
+    assert_ne!(shield.gate(&guess("alice", 2), now), Gate::Open);
+    // It is not sent twice for all that.
+    assert!(shield.place(&guess("alice", 1), now).is_none());
+    drop(place);
+}
+
+#[test]
+fn all_names_of_a_user_share_their_failures() {
+    let now = Instant::now();
+    let shield = shield(now);
+    let of = |tag| {
+        let whose = Whose { name: "alice", id: Some("uid=alice,dc=x"), exists: true };
+        Guess { whose, tag, client: None }
+    };
+    assert!((0..FAILURES).all(|tag| shield.refuse(&of(tag), now)));
+    assert!(!shield.refuse(&of(9), now));
+    // Administrators go by names.
+    assert_eq!(shield.standing(whose("ALICE"), None, now).failures, 5);
+    assert!(shield.unblock(whose("Alice")));
+    assert!(shield.refuse(&of(9), now));
+    for (tag, name) in (1..FAILURES).zip(["bob", "Bob", "bob ", "\u{ff42}ob"]) {
+        assert!(shield.refuse(&guess(name, tag), now));
+    }
+    assert!(shield.refuse(&guess("bob", 9), now));
+    assert!(!shield.refuse(&guess("b\u{ad}ob", 10), now));
+}
+
+#[test]
+fn of_many_at_once_from_a_client_no_more_are_tried_than_may_fail() {
+    let now = Instant::now();
+    let shield = with(5, 10, now);
+    let names: Vec<String> = (0..250).map(|number| format!("user{number}")).collect();
+    let client = "192.0.2.1".parse().ok();
+    let admit = |name: &String| shield.place(&Guess { client, ..guess(name, 1) }, now);
+    let places: Vec<Place> = names.iter().filter_map(admit).collect();
+    assert_eq!(places.len(), 10);
+    assert!(places.iter().all(Place::send));
+}
+
+#[test]
+fn what_was_refused_before_another_was_right_is_still_wrong_and_does_not_count() {
+    let now = Instant::now();
+    let shield = shield(now);
+    for round in 0..3 {
+        assert_eq!(shield.refuse(&guess("alice", 4), now), round == 0);
+        assert!(shield.tries(&guess("alice", 50), Outcome::Right, now));
+        assert_eq!(shield.standing(whose("alice"), None, now).failures, 0);
+        assert_eq!(shield.gate(&guess("alice", 4), now), Gate::Wrong);
+    }
+    // What is right now was wrong once.
+    let later = now + NEGATIVE_TTL;
+    assert!(shield.tries(&guess("alice", 4), Outcome::Right, later));
+    assert_eq!(shield.gate(&guess("alice", 4), later), Gate::Open);
+}
+
+#[test]
+fn a_password_that_is_forgotten_while_it_is_tried_is_not_remembered() {
+    let now = Instant::now();
+    let shield = shield(now);
+    let place = shield.place(&guess("alice", 1), now).expect("a place");
+    assert!(place.send());
+    shield.forget(whose("alice"));
+    place.settle(Outcome::Refused, now);
+    assert_eq!(shield.gate(&guess("alice", 1), now), Gate::Open);
+    assert_eq!(shield.standing(whose("alice"), None, now).failures, 1);
 }
 
 #[test]
@@ -201,11 +307,11 @@ fn nothing_is_counted_where_any_number_may_fail_but_wrong_is_wrong() {
 fn an_unblocked_user_begins_anew_and_a_forgotten_password_is_tried_again() {
     let now = Instant::now();
     let shield = shield(now);
-    assert!(!shield.unblock("alice"));
+    assert!(!shield.unblock(whose("alice")));
     shield.fill("alice", now);
-    assert!(shield.unblock("alice"));
+    assert!(shield.unblock(whose("alice")));
     assert!(shield.refuse(&guess("alice", 1), now));
-    shield.forget("alice");
+    shield.forget(whose("alice"));
     assert!(shield.refuse(&guess("alice", 1), now));
     shield.forget_all();
     for tag in 1..=3 {
@@ -223,7 +329,7 @@ fn a_million_made_up_names_neither_grow_it_nor_drive_out_a_user_under_attack() {
     assert!(shield.refuse(&guess("bob", 1), now));
     for made_up in 0..1_000_000_u64 {
         let name = format!("made-up-{made_up}");
-        let place = shield.admit(&guess(&name, made_up), false, now);
+        let place = shield.admit(&self::made_up(&name, made_up), now);
         assert!(place.is_ok_and(|place| !place.settle(Outcome::Refused, now)));
     }
     assert!(!shield.refuse(&guess("alice", 9), now));
@@ -234,7 +340,10 @@ fn a_million_made_up_names_neither_grow_it_nor_drive_out_a_user_under_attack() {
 /// So many names that share a row.
 fn in_one_row(shield: &Shield, names: usize) -> Vec<String> {
     let names_of = (0..).map(|number: u32| format!("user{number}"));
-    names_of.filter(|name| shield.user(name).is_multiple_of(super::USER_ROWS)).take(names).collect()
+    names_of
+        .filter(|name| shield.user(whose(name)).is_multiple_of(super::USER_ROWS))
+        .take(names)
+        .collect()
 }
 
 #[test]
@@ -243,12 +352,12 @@ fn no_made_up_name_takes_the_place_of_one_that_exists() {
     let shield = shield(now);
     let names = in_one_row(&shield, 11);
     let (users, others) = names.split_at(8);
-    let left = |name: &str| shield.standing(name, None, now).failures;
+    let left = |name: &str| shield.standing(whose(name), None, now).failures;
     for user in users {
         assert!(shield.refuse(&guess(user, 1), now));
     }
     for made_up in 0..100 {
-        let refused = shield.admit(&guess(&others[0], made_up), false, now).err();
+        let refused = shield.admit(&self::made_up(&others[0], made_up), now).err();
         assert_eq!(refused, Some(Gate::Shut(super::MOMENT)));
     }
     assert!(users.iter().all(|user| left(user) == 1));

@@ -23,6 +23,8 @@ const EXISTS: usize = 2 * TRYING;
 /// The passwords that were tried for one name within the window.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
+    /// The user's name as it was last asked for, hashed: administrators go by names.
+    pub(super) name: u64,
     tries: Vec<Try>,
     shut_until: Option<Instant>,
     /// Whether the directory has a user of that name.
@@ -31,6 +33,8 @@ pub(super) struct Tries {
 
 #[derive(Debug)]
 struct Try {
+    /// Whose place it is.
+    number: u64,
     /// Which password; none where that was forgotten.
     tag: Option<u64>,
     at: Instant,
@@ -41,25 +45,30 @@ struct Try {
 enum State {
     Trying,
     Refused,
+    /// Refused, before another was right: it is as wrong as ever and does not count.
+    Forgiven,
     Unknown,
 }
 
 impl Tries {
     pub(super) fn gate(&mut self, tag: u64, limits: &Limits, now: Instant) -> Gate {
         self.prune(limits, now);
-        let mut refused = self.tries.iter().filter(|it| it.is(tag, State::Refused));
-        let last = refused.clone().map(|it| it.at).max();
-        if last.is_some_and(|at| now.saturating_duration_since(at) < limits.negative_ttl)
-            || refused.nth(REFUSALS - 1).is_some()
-        {
+        if self.is_wrong(tag, limits, now) {
             return Gate::Wrong;
         }
-        // Whose outcome is unknown has its place already.
-        let again = self.tries.iter().any(|it| it.is(tag, State::Unknown));
+        // Who gives a password that is being tried waits for what comes of it.
+        let trying = self.tries.iter().any(|it| it.is(tag, State::Trying));
         match self.wait(limits, now) {
-            Some(left) if !again => Gate::Shut(left),
+            Some(left) if !trying => Gate::Shut(left),
             _ => Gate::Open,
         }
+    }
+
+    fn is_wrong(&self, tag: u64, limits: &Limits, now: Instant) -> bool {
+        let is_new = |it: &&Try| now.saturating_duration_since(it.at) < limits.negative_ttl;
+        let of = |state| self.tries.iter().filter(move |it| it.is(tag, state));
+        of(State::Refused).chain(of(State::Forgiven)).any(|it| is_new(&it))
+            || of(State::Refused).nth(REFUSALS - 1).is_some()
     }
 
     /// Whether the name is shut out.
@@ -68,44 +77,75 @@ impl Tries {
         self.wait(limits, now).is_some()
     }
 
-    pub(super) fn admit(&mut self, tag: u64, exists: bool, limits: &Limits, now: Instant) -> Gate {
-        let gate = self.gate(tag, limits, now);
-        if gate == Gate::Open {
-            self.exists |= exists;
-            self.tries.retain(|it| !it.is(tag, State::Unknown));
-            self.tries.push(Try { tag: Some(tag), at: now, state: State::Trying });
+    /// Takes a place.
+    pub(super) fn admit(
+        &mut self,
+        number: u64,
+        tag: u64,
+        exists: bool,
+        limits: &Limits,
+        now: Instant,
+    ) -> Gate {
+        self.prune(limits, now);
+        if self.is_wrong(tag, limits, now) {
+            return Gate::Wrong;
         }
-        gate
+        if let Some(left) = self.wait(limits, now) {
+            return Gate::Shut(left);
+        }
+        self.exists |= exists;
+        self.tries.push(Try { number, tag: Some(tag), at: now, state: State::Trying });
+        Gate::Open
+    }
+
+    /// Takes one more place for a password that has this one, if there is any.
+    pub(super) fn again(&mut self, number: u64, limits: &Limits, now: Instant) -> bool {
+        self.prune(limits, now);
+        let room = self.wait(limits, now).is_none();
+        if room {
+            self.tries.push(Try { number, tag: None, at: now, state: State::Unknown });
+        }
+        room
     }
 
     /// Whether the name is shut out by it.
     pub(super) fn settle(
         &mut self,
-        tag: u64,
+        (number, tag): (u64, u64),
         exists: bool,
         outcome: Outcome,
         limits: &Limits,
         now: Instant,
     ) -> bool {
         self.exists |= exists;
-        if let Some(tried) = self.tries.iter().position(|it| it.is(tag, State::Trying)) {
-            self.tries.remove(tried);
-        }
+        let mine = |it: &Try| it.number == number && it.state == State::Trying;
+        let tried = self.tries.iter().position(mine).map(|at| self.tries.remove(at));
+        // What was forgotten meanwhile stays so.
+        let tag = tried.map_or(Some(tag), |tried| tried.tag);
         let state = match outcome {
             Outcome::Void => return false,
             Outcome::Right => {
                 // Those being tried may still fail.
-                self.tries.retain(|it| it.state == State::Trying);
+                self.tries.retain_mut(|it| match it.state {
+                    State::Trying => true,
+                    State::Refused | State::Forgiven if it.tag != tag => {
+                        it.state = State::Forgiven;
+                        true
+                    }
+                    _ => false,
+                });
+                self.keep_the_last(REMEMBERED, State::Forgiven);
                 self.shut_until = None;
                 return false;
             }
             Outcome::Refused => State::Refused,
             Outcome::Unknown => State::Unknown,
         };
-        self.tries.push(Try { tag: Some(tag), at: now, state });
-        let failed = self.tries.iter().filter(|it| it.state != State::Trying).count();
+        self.tries.push(Try { number, tag, at: now, state });
+        let failed = self.counting().filter(|it| it.state != State::Trying).count();
         if limits.failures == 0 {
-            self.keep_the_last(REMEMBERED);
+            self.keep_the_last(REMEMBERED, State::Refused);
+            self.keep_the_last(0, State::Unknown);
         } else if failed >= limits.failures {
             self.shut_until = Some(now + limits.block);
             return true;
@@ -113,17 +153,15 @@ impl Tries {
         false
     }
 
-    /// Forgets which passwords were refused, but not how many.
+    /// Forgets which passwords were refused or may yet be, but not how many.
     pub(super) fn forget(&mut self) {
-        for tried in self.tries.iter_mut().filter(|it| it.state != State::Trying) {
-            tried.tag.zeroize();
-        }
+        self.tries.iter_mut().for_each(|tried| tried.tag.zeroize());
     }
 
     /// Of what use it is to remember: most those whose account could come to harm, then what is
     /// being tried, then those with more failures.
     pub(super) fn worth(&self, limits: &Limits, now: Instant) -> usize {
-        let count = self.tries.iter().filter(|it| it.counts(limits, now)).count();
+        let count = self.counting().filter(|it| it.is_new(limits, now)).count();
         let trying = self.tries.iter().any(|it| it.state == State::Trying);
         let shut = self.shut_until.is_some_and(|until| now < until);
         if count == 0 && !shut {
@@ -142,15 +180,15 @@ impl Tries {
     /// How many passwords have failed or are being tried, and how long none is, if so.
     pub(super) fn standing(&mut self, limits: &Limits, now: Instant) -> (usize, Option<Duration>) {
         self.prune(limits, now);
-        (self.tries.len(), self.wait(limits, now))
+        (self.counting().count(), self.wait(limits, now))
     }
 
     /// Until when nothing is tried: the block is over, and one failure more would be less than
     /// what the window may hold.
     fn wait(&self, limits: &Limits, now: Instant) -> Option<Duration> {
         let block = self.shut_until.map(|until| until.saturating_duration_since(now));
-        let full = (limits.failures > 0 && self.tries.len() >= limits.failures).then(|| {
-            let failed = self.tries.iter().filter(|it| it.state != State::Trying);
+        let full = (limits.failures > 0 && self.counting().count() >= limits.failures).then(|| {
+            let failed = self.counting().filter(|it| it.state != State::Trying);
             failed
                 .map(|it| it.at)
                 .min()
@@ -160,17 +198,22 @@ impl Tries {
     }
 
     fn prune(&mut self, limits: &Limits, now: Instant) {
-        self.tries.retain(|it| it.counts(limits, now));
+        self.tries.retain(|it| it.is_new(limits, now));
         self.shut_until = self.shut_until.filter(|until| now < *until);
     }
 
-    fn keep_the_last(&mut self, most: usize) {
-        while self.tries.len() > most {
-            let Some(oldest) = self.tries.iter().position(|it| it.state != State::Trying) else {
-                return;
-            };
-            self.tries.remove(oldest);
-        }
+    fn counting(&self) -> impl Iterator<Item = &Try> {
+        self.tries.iter().filter(|it| it.state != State::Forgiven)
+    }
+
+    fn keep_the_last(&mut self, most: usize, state: State) {
+        let mut over =
+            self.tries.iter().filter(|it| it.state == state).count().saturating_sub(most);
+        self.tries.retain(|it| {
+            let goes = over > 0 && it.state == state;
+            over -= usize::from(goes);
+            !goes
+        });
     }
 }
 
@@ -185,7 +228,7 @@ impl Try {
         self.tag == Some(tag) && self.state == state
     }
 
-    fn counts(&self, limits: &Limits, now: Instant) -> bool {
+    fn is_new(&self, limits: &Limits, now: Instant) -> bool {
         self.state == State::Trying || now.saturating_duration_since(self.at) < limits.window
     }
 }
