@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use usher_protocol::{Call, Password, Query, Verdict};
+use usher_protocol::{Call, Password, Query, Reason, Verdict};
 
 use crate::support::daemon::Daemon;
 use crate::support::slapd::Slapd;
+use crate::support::until_true;
 use crate::support::wire::{authenticate, query, verdict};
 
 const ALICE: &str = "uid=alice,ou=people,dc=example,dc=com";
@@ -177,4 +178,129 @@ fn a_client_that_guesses_at_many_users_is_shut_out_and_others_are_not() {
     // What is known to be right is right from anywhere.
     assert_eq!(reason(&ask("user050", "user050-secret", "2001:db8::99")), None);
     assert_eq!(daemon.status()["realms"][0]["shield"]["blocked_clients"], 1);
+}
+
+/// So many wrong passwords for each of these names, no two alike.
+fn guess_at(daemon: &Daemon, names: &[&str], each: usize) {
+    for (number, name) in names.iter().enumerate() {
+        for guess in 0..each {
+            daemon.authenticate(name, &format!("guess-{number}-{guess}"));
+        }
+    }
+}
+
+#[test]
+fn all_that_the_directory_takes_for_one_name_counts_together() {
+    let logins = "login_attribute = [\"uid\", \"mail\"]\n";
+    let names = ["alice", "alice@example.com", " alice", "alice ", "\u{ff41}lice", "ALICE"];
+    for more in [logins.to_owned(), format!("{logins}case = \"keep\"\n")] {
+        let slapd = Slapd::that_locks_after(6);
+        let daemon = start(&slapd, &more);
+        guess_at(&daemon, &names, 4);
+        assert_eq!(slapd.binds_of(ALICE), 5, "{}", slapd.log());
+        assert!(slapd.accepts(ALICE, "alice-secret"));
+        // An administrator need not know by which name.
+        daemon.authenticate("alice", "alice-secret").is(1, "denied", "throttled");
+        daemon.ctl(&["unblock", "alice@example.com"], b"").success();
+        daemon.authenticate("alice", "alice-secret").is_granted();
+    }
+}
+
+#[test]
+fn so_it_does_where_only_users_read_their_entries() {
+    let slapd = Slapd::that_locks_after(6);
+    let realm = slapd.realm().replace("base_dn = \"ou=people,", "user_dn = \"uid=%u,ou=people,");
+    let lines = realm.lines().filter(|line| {
+        !line.starts_with("account") && !line.starts_with("password") && !line.starts_with("filter")
+    });
+    let daemon = Daemon::start(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    guess_at(&daemon, &["alice", " alice", "alice ", "\u{ff41}lice", "Alice"], 4);
+    assert!(slapd.log().contains("uid=alice"), "{}", slapd.log());
+    assert!(slapd.accepts(ALICE, "alice-secret"));
+}
+
+/// The verdicts on the same password, given so often at once.
+fn at_once(daemon: &Daemon, user: &str, password: &str, times: u64) -> Vec<Option<Reason>> {
+    let mut wire = daemon.wire();
+    (1..=times).for_each(|id| wire.send(id, authenticate(user, password)));
+    let reason = |verdict: Verdict| verdict.refusal().map(|refusal| refusal.reason);
+    (1..=times).map(|_| reason(verdict(wire.answer().reply))).collect()
+}
+
+#[test]
+fn the_last_place_is_enough_for_a_password_that_many_give_at_once() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "");
+    daemon.lookup("alice").is_found();
+    guess_at(&daemon, &["alice", "nobody"], 4);
+    assert_eq!(at_once(&daemon, "alice", "alice-secret", 50), [None; 50]);
+    assert_eq!(slapd.binds_of(ALICE), 5);
+    // The wrong one is told in the same words whether or not there is such a user.
+    guess_at(&daemon, &["alice"], 4);
+    for user in ["alice", "nobody"] {
+        assert_eq!(at_once(&daemon, user, "wrong", 50), [Some(Reason::BadCredentials); 50]);
+    }
+}
+
+#[test]
+fn of_a_burst_from_one_client_no_more_are_tried_than_may_fail() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "[realm.corp.shield]\nper_client = 10\n");
+    let mut wire = daemon.wire();
+    let client = Some("192.0.2.7".parse().expect("an address"));
+    for id in 0..50 {
+        let query = Query { client, ..query(&format!("user{id:03}")) };
+        wire.send(id, Call::Authenticate(query, Password::from("spring")));
+    }
+    (0..50).for_each(|_| drop(wire.answer()));
+    let log = slapd.log();
+    let tried = log.lines().filter(|it| it.contains("BIND dn=\"uid=user") && it.contains("method"));
+    assert_eq!(tried.count(), 10, "{log}");
+}
+
+#[test]
+fn what_never_left_does_not_count() {
+    let mut slapd = Slapd::start();
+    let daemon = start(&slapd, "");
+    daemon.lookup("alice").is_found();
+    slapd.stop();
+    for guess in 0..10 {
+        let refused = daemon.authenticate("alice", &format!("guess-{guess}"));
+        refused.is(3, "unavailable", "no_host");
+    }
+    slapd.restart();
+    until_true("the host is back", || daemon.authenticate("alice", "alice-secret").code == 0);
+}
+
+#[test]
+fn a_wrong_password_that_nobody_answers_for_does_not_lock_the_account() {
+    let slapd = Slapd::that_locks_after(6);
+    // It is given up long before the server has answered.
+    let daemon = start(&slapd, "pool.operation_timeout = \"100ms\"\n");
+    daemon.lookup("alice").is_found();
+    for _ in 0..12 {
+        slapd.pause();
+        daemon.authenticate("alice", "wrong");
+        slapd.resume();
+        until_true("the host is back", || daemon.lookup("user001").code == 0);
+    }
+    assert!(slapd.binds_of(ALICE) <= 5, "{}", slapd.log());
+    assert!(slapd.accepts(ALICE, "alice-secret"));
+}
+
+#[test]
+fn a_flush_is_for_wrong_passwords_on_their_way_too() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd, "");
+    daemon.lookup("alice").is_found();
+    slapd.pause();
+    let mut wire = daemon.wire();
+    wire.send(1, authenticate("alice", "of-tomorrow"));
+    until_true("it is on its way", || daemon.status()["realms"][0]["questions"]["under_way"] == 1);
+    daemon.ctl(&["flush", "alice"], b"").success();
+    slapd.resume();
+    assert!(verdict(wire.answer().reply).refusal().is_some());
+    let before = slapd.binds_of(ALICE);
+    daemon.authenticate("alice", "of-tomorrow").is(1, "denied", "bad_credentials");
+    assert_eq!(slapd.binds_of(ALICE), before + 1);
 }
