@@ -51,10 +51,15 @@ enum Fact {
 
 impl Model {
     fn take(&mut self, step: &Step, now: Instant) {
-        // Whoever is past all service is as good as not there.
+        // A password that is accepted no more is as good as not there, and so is whoever is past
+        // all service without one.
+        let accepted = |(_, since): &(usize, Instant)| now < *since + TTL + OFFLINE;
         self.0.retain(|_, fact| match fact {
             Fact::Nobody(_) => true,
-            Fact::Somebody { since, .. } => now < *since + TTL + STALE,
+            Fact::Somebody { since, right, .. } => {
+                *right = right.filter(accepted);
+                now < *since + TTL + STALE || right.is_some()
+            }
         });
         match *step {
             Step::Pass(_) => {}

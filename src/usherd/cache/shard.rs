@@ -74,8 +74,9 @@ impl<T: Identity> Shard<T> {
 
     pub(super) fn learn_identity(&mut self, name: Name, identity: &T, times: &Times, now: Instant) {
         self.nobody.remove(name);
-        let old = self.known.remove(name).filter(|old| old.is_of_use(times, now));
-        let right = old.filter(|old| old.identity.is_same_as(identity)).and_then(|old| old.right);
+        let old = self.known.remove(name).filter(|old| old.identity.is_same_as(identity));
+        // However old that identity is: its password counts by its own time.
+        let right = old.filter(|old| old.has_password(times, now)).and_then(|old| old.right);
         let refresh = times.refresh.map(|after| now + after);
         let known = Known { identity: identity.clone(), since: now, refresh, right };
         self.known.insert(name, known, identity.heap_bytes());
@@ -175,10 +176,10 @@ impl<T: Clone> Known<T> {
         Who::Fresh { identity, since, refresh }
     }
 
-    /// Whoever is past all service is as good as not there, with their password.
+    /// By the password's own time. Whose it is must be known or have been read just now.
     fn memory(&self, digest: &Digest, times: &Times, now: Instant) -> Memory {
         match &self.right {
-            Some((right, since)) if right == digest && self.is_of_use(times, now) => {
+            Some((right, since)) if right == digest => {
                 let age = now.saturating_duration_since(*since);
                 if age < times.ttl {
                     Memory::Right(*since)
@@ -192,8 +193,14 @@ impl<T: Clone> Known<T> {
         }
     }
 
+    /// Whether there is anything left to tell. Else it is as good as not there.
     fn is_of_use(&self, times: &Times, now: Instant) -> bool {
-        within(times.served, self.since, now)
+        within(times.served, self.since, now) || self.has_password(times, now)
+    }
+
+    /// Whether there is a password that may still be accepted.
+    fn has_password(&self, times: &Times, now: Instant) -> bool {
+        self.right.as_ref().is_some_and(|(_, since)| within(times.accepted, *since, now))
     }
 }
 

@@ -158,6 +158,46 @@ fn a_password_stays_with_the_same_entry_only() {
 }
 
 #[test]
+fn a_right_password_stays_for_its_time_when_the_identity_is_read_anew() {
+    let settings = config::Cache { stale: Duration::ZERO, ..settings() };
+    let (cache, now) = (Cache::new(&settings).expect("random"), Instant::now());
+    let [digest] = cache.digests(["pw"]);
+    let (since, expired) = (now + TTL * 3 / 4, now + TTL * 9 / 8);
+    cache.is("alice", &alice(), now);
+    cache.accepts(&digest, true, since);
+    assert_eq!(cache.recall("alice", expired), Who::Unknown);
+    cache.is("alice", &alice(), expired);
+    assert_eq!(cache.password("alice", &digest, expired), Memory::Right(since));
+    assert_eq!(cache.password("alice", &digest, since + TTL), Memory::Offline(since));
+
+    // Past the time of both, and a password goes with whoever had the name.
+    let expired = expired + TTL;
+    cache.accepts(&digest, true, expired - TTL / 4);
+    cache.is("alice", &person("another alice", 0), expired);
+    assert_eq!(cache.password("alice", &digest, expired), Memory::Unknown);
+    cache.is("alice", &alice(), expired);
+    assert_eq!(cache.password("alice", &digest, expired), Memory::Unknown);
+}
+
+#[test]
+fn a_password_is_refused_and_takes_room_by_its_own_time() {
+    let settings = config::Cache { stale: Duration::ZERO, max_bytes: 10_000, ..settings() };
+    let (cache, now) = (Cache::new(&settings).expect("random"), Instant::now());
+    let [digest] = cache.digests(["pw"]);
+    let (since, expired) = (now + TTL * 3 / 4, now + TTL * 9 / 8);
+    cache.is("old", &person("old", 4000), now);
+    cache.is("alice", &person("alice", 4000), now);
+    cache.accepts(&digest, true, since);
+    assert!(!cache.knows("alice", expired) && !cache.knows("old", expired));
+    // Of the two that are past all service, the one without a password goes.
+    cache.is("new", &person("new", 4000), expired);
+    assert_eq!(cache.status().entries, 2);
+    assert_eq!(cache.password("alice", &digest, expired), Memory::Right(since));
+    cache.accepts(&digest, false, expired);
+    assert_eq!(cache.password("alice", &digest, expired), Memory::Unknown);
+}
+
+#[test]
 fn what_was_asked_before_it_was_forgotten_is_not_learned_after() {
     let (cache, now) = (cache(1 << 20), Instant::now());
     let asked = cache.asking();
