@@ -249,12 +249,13 @@ impl<T: Identity> Cache<T> {
         now: Instant,
         fact: impl FnOnce(&mut Shard<T>, Name),
     ) {
-        if let Some((mut shard, name)) = self.shard(name)
-            && asked == self.asking()
-            && !self.is_wiped()
-        {
+        let Some((mut shard, name)) = self.shard(name) else { return };
+        if asked == self.asking() && !self.is_wiped() {
             fact(&mut shard, name);
             shard.shrink(self.max_bytes / self.shards.len(), &self.times, now);
+        } else {
+            // Too late to be remembered; still it may be that what is known is not so any more.
+            shard.forget(name);
         }
     }
 

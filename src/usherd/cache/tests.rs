@@ -198,6 +198,20 @@ fn a_password_is_refused_and_takes_room_by_its_own_time() {
 }
 
 #[test]
+fn what_comes_too_late_to_be_learned_takes_what_was_known() {
+    let (cache, now) = (cache(1 << 20), Instant::now());
+    let [digest] = cache.digests(["pw"]);
+    cache.is("alice", &alice(), now);
+    cache.accepts(&digest, true, now);
+    let asked = cache.asking();
+    cache.forget("bob");
+    assert_eq!(cache.password("alice", &digest, now), Memory::Right(now));
+    cache.learn_identity("alice", &person("another alice", 0), asked, now);
+    assert_eq!(cache.password("alice", &digest, now), Memory::Unknown);
+    assert_eq!(cache.recall("alice", now), Who::Unknown);
+}
+
+#[test]
 fn what_was_asked_before_it_was_forgotten_is_not_learned_after() {
     let (cache, now) = (cache(1 << 20), Instant::now());
     let asked = cache.asking();
