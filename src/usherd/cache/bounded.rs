@@ -89,6 +89,17 @@ impl<V> Bounded<V> {
         Some(item.value)
     }
 
+    /// Whether any was to go.
+    pub(super) fn remove_if(&mut self, gone: impl Fn(&V) -> bool) -> bool {
+        let (before, bytes) = (self.map.len(), &mut self.bytes);
+        self.map.retain(|_, item| {
+            let gone = gone(&item.value);
+            *bytes -= if gone { item.bytes } else { 0 };
+            !gone
+        });
+        self.map.len() < before
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::new();
     }

@@ -201,11 +201,18 @@ impl<T: Identity> Cache<T> {
         });
     }
 
-    /// Forgets a name; whether anything was known of it.
-    pub fn forget(&self, name: &str) -> bool {
-        // Before the lock is taken: whoever learns after this sees that it was too early.
+    /// Forgets a name and whoever has it, under all their names: who is the same as is known of
+    /// this one, and who is `also` meant. Whether anything was known.
+    pub fn forget(&self, name: &str, also: impl Fn(&T) -> bool, now: Instant) -> bool {
+        // Before a lock is taken: whoever learns after this sees that it was too early.
         self.flushes.fetch_add(1, Ordering::AcqRel);
-        self.shard(name).is_some_and(|(mut shard, name)| shard.forget(name))
+        let name = self.digester.of(name).name();
+        let known = self.part(name).and_then(|(mut it, name)| it.identity(name, &self.times, now));
+        let same = |one: &T| known.as_ref().is_some_and(|it| it.is_same_as(one)) || also(one);
+        self.shards.iter().fold(false, |any, shard| {
+            let mut shard = lock(shard);
+            shard.forget(name) | shard.forget_if(same) | any
+        })
     }
 
     /// Forgets everything; how many names that were.

@@ -21,7 +21,7 @@ enum Step {
     Identity { name: usize, entry: usize },
     Nobody { name: usize },
     Password { name: usize, entry: usize, password: usize, right: bool },
-    Forget { name: usize },
+    Forget { name: usize, also: Option<usize> },
     Clear,
 }
 
@@ -32,10 +32,11 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (name.clone(), entry.clone())
             .prop_map(|(name, entry)| Step::Identity { name, entry }),
         2 => name.clone().prop_map(|name| Step::Nobody { name }),
-        6 => (name.clone(), entry, password, any::<bool>()).prop_map(
+        6 => (name.clone(), entry.clone(), password, any::<bool>()).prop_map(
             |(name, entry, password, right)| Step::Password { name, entry, password, right }
         ),
-        1 => name.prop_map(|name| Step::Forget { name }),
+        1 => (name, proptest::option::of(entry))
+            .prop_map(|(name, also)| Step::Forget { name, also }),
         1 => Just(Step::Clear),
     ]
 }
@@ -82,7 +83,16 @@ impl Model {
                     }
                 }
             }
-            Step::Forget { name } => drop(self.0.remove(&name)),
+            Step::Forget { name, also } => {
+                let whose = |fact: &Fact| match fact {
+                    Fact::Nobody(_) => None,
+                    Fact::Somebody { entry, .. } => Some(*entry),
+                };
+                let known = self.0.remove(&name).as_ref().and_then(whose);
+                self.0.retain(|_, fact| {
+                    whose(fact).is_none_or(|it| Some(it) != known && Some(it) != also)
+                });
+            }
             Step::Clear => self.0.clear(),
         }
     }
@@ -130,7 +140,10 @@ fn take(cache: &Cache<Person>, step: &Step, now: Instant) {
             let person = Person(ENTRIES[entry], 0);
             cache.learn_password(NAMES[name], &person, (digest, right), asked, now);
         }
-        Step::Forget { name } => drop(cache.forget(NAMES[name])),
+        Step::Forget { name, also } => {
+            let also = |person: &Person| also.is_some_and(|also| person.0 == ENTRIES[also]);
+            cache.forget(NAMES[name], also, now);
+        }
         Step::Clear => drop(cache.clear()),
     }
 }
@@ -192,7 +205,7 @@ proptest! {
             prop_assert!(used <= max_bytes, "{used} of {max_bytes}");
         }
         for name in 0..50 {
-            cache.forget(&format!("user{name}"));
+            cache.forget(&format!("user{name}"), |_| false, now);
         }
         let left = cache.status();
         prop_assert_eq!(left.entries, 0);

@@ -62,6 +62,12 @@ impl<T: Identity> Shard<T> {
         }
     }
 
+    /// Whose entry is under the name, for as long as there is anything to tell of it.
+    pub(super) fn identity(&mut self, name: Name, times: &Times, now: Instant) -> Option<T> {
+        let known = self.known.get(name).filter(|known| known.is_of_use(times, now));
+        known.map(|known| known.identity.clone())
+    }
+
     pub(super) fn password(
         &mut self,
         name: Name,
@@ -109,6 +115,11 @@ impl<T: Identity> Shard<T> {
 
     pub(super) fn forget(&mut self, name: Name) -> bool {
         self.known.remove(name).is_some() | self.nobody.remove(name).is_some()
+    }
+
+    /// Forgets whoever is the same, under any name.
+    pub(super) fn forget_if(&mut self, same: impl Fn(&T) -> bool) -> bool {
+        self.known.remove_if(|known| same(&known.identity))
     }
 
     pub(super) fn clear(&mut self) -> usize {

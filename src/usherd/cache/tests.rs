@@ -204,7 +204,7 @@ fn what_comes_too_late_to_be_learned_takes_what_was_known() {
     cache.is("alice", &alice(), now);
     cache.accepts(&digest, true, now);
     let asked = cache.asking();
-    cache.forget("bob");
+    cache.forget("bob", |_| false, now);
     assert_eq!(cache.password("alice", &digest, now), Memory::Right(now));
     cache.learn_identity("alice", &person("another alice", 0), asked, now);
     assert_eq!(cache.password("alice", &digest, now), Memory::Unknown);
@@ -215,16 +215,41 @@ fn what_comes_too_late_to_be_learned_takes_what_was_known() {
 fn what_was_asked_before_it_was_forgotten_is_not_learned_after() {
     let (cache, now) = (cache(1 << 20), Instant::now());
     let asked = cache.asking();
-    assert!(!cache.forget("alice"));
+    assert!(!cache.forget("alice", |_| false, now));
     cache.learn_identity("alice", &alice(), asked, now);
     assert_eq!(cache.recall("alice", now), Who::Unknown);
     cache.is("alice", &alice(), now);
-    assert!(cache.forget("alice"));
+    assert!(cache.forget("alice", |_| false, now));
     assert_eq!(cache.recall("alice", now), Who::Unknown);
     cache.is("alice", &alice(), now);
     cache.is_nobody("bob", now);
     assert_eq!(cache.clear(), 2);
     assert_eq!(cache.status().entries, 0);
+}
+
+#[test]
+fn who_is_forgotten_is_forgotten_under_all_names() {
+    let (cache, now) = (cache(64 << 20), Instant::now());
+    let names: Vec<String> = (0..50).map(|number| format!("alias{number}")).collect();
+    let learn = || {
+        names.iter().for_each(|name| cache.is(name, &person("alice", 100), now));
+        cache.is("bob", &person("bob", 100), now);
+    };
+    let left = || (names.iter().any(|name| cache.knows(name, now)), cache.knows("bob", now));
+    learn();
+    assert!(cache.forget("alias7", |_| false, now));
+    assert_eq!(left(), (false, true));
+    learn();
+    assert!(cache.forget("alice", |it| it.0 == "alice", now));
+    assert_eq!(left(), (false, true));
+    assert!(!cache.forget("alice", |it| it.0 == "alice", now));
+
+    assert!(cache.forget("bob", |_| false, now));
+    let tables = cache.status();
+    assert_eq!(tables.entries, 0);
+    learn();
+    assert!(cache.forget("nobody", |_| true, now));
+    assert_eq!((left(), cache.status().bytes), ((false, false), tables.bytes));
 }
 
 #[test]

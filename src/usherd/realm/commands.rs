@@ -22,7 +22,8 @@ impl Realm {
             Some(Some(name)) => {
                 let who = self.cache.look(name, Instant::now());
                 self.shield.forget(self.whose(name, who.identity()));
-                if self.cache.forget(name) {
+                // Also under whatever other names and spellings the directory knows this user by.
+                if self.cache.forget(name, |person| person.is_called(name), Instant::now()) {
                     format!("forgot {name} of realm {realm}")
                 } else {
                     format!("nothing was known of {name} in realm {realm}")

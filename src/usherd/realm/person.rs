@@ -77,6 +77,13 @@ impl Person {
         self.texts().nth(1).map_or("", |(_, name)| text(name))
     }
 
+    /// Whether this is the user name, whatever the case.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        let [own, other] =
+            [self.username(), name].map(|it| it.chars().flat_map(char::to_uppercase));
+        own.eq(other)
+    }
+
     /// The attributes and filters that were wanted beside the realm's own.
     pub(super) fn extra(&self) -> impl Iterator<Item = &str> {
         let [_, extra, ..] = self.counts();
@@ -180,6 +187,7 @@ mod tests {
             };
             let person = Person::new(&entry, &extra, &settings(""));
             assert_eq!((person.id(), person.username()), ("uid=alice", "Alice"));
+            assert!(person.is_called("alice") && !person.is_called("alic"));
             assert_eq!(person.barred(), Some(Reason::AccountDisabled));
             assert!(person.filters().eq(["(a=b)"]));
             assert!(person.groups().eq(groups) && person.values("MAIL").eq(mail));

@@ -46,15 +46,16 @@ pub(super) fn settings(lines: &str) -> Arc<config::Realm> {
     Arc::clone(&loaded.settings.realms["corp"])
 }
 
-fn realm(directory: Broken) -> Arc<Realm> {
-    let realm = Realm::open(&settings("shield.failures = 2"), None, None).expect("a realm");
+/// A realm `corp` with these lines, whose directory is the broken one.
+fn realm(lines: &str) -> Arc<Realm> {
+    let realm = Realm::open(&settings(lines), None, None).expect("a realm");
     realm.limit(Duration::from_secs(5));
-    Arc::new(Realm { directory: Arc::new(directory), ..realm })
+    Arc::new(Realm { directory: Arc::new(Broken), ..realm })
 }
 
 #[tokio::test]
 async fn a_password_whose_bind_panics_keeps_its_place() {
-    let realm = realm(Broken);
+    let realm = realm("shield.failures = 2");
     let ask = async |password: &str| {
         let (mut notes, deadline) = (Notes::default(), Instant::now() + Duration::from_secs(5));
         let password = Password::from(password);
@@ -69,8 +70,28 @@ async fn a_password_whose_bind_panics_keeps_its_place() {
 }
 
 #[tokio::test]
+async fn a_user_is_flushed_under_all_names() {
+    let realm = realm("");
+    let now = Instant::now();
+    let users = [("alice", "ALICE"), ("alice@example.com", "ALICE"), ("bob", "bob")];
+    for flushed in ["Alice", "alice@example.com"] {
+        for (name, username) in users {
+            let [id, username] = [username; 2].map(str::to_owned);
+            let entry = Entry { id, username, ..Entry::default() };
+            let person = Person::new(&entry, &[], &realm.settings);
+            realm.cache.learn_identity(name, &person, realm.cache.asking(), now);
+        }
+        realm.flush(Some(flushed));
+        for (name, _) in users {
+            let known = matches!(realm.cache.look(name, now), Who::Fresh { .. });
+            assert_eq!(known, name == "bob", "{name} after {flushed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_passwords_left_behind_is_gone_whoever_holds_the_realm() {
-    let realm = realm(Broken);
+    let realm = realm("");
     let holder = Arc::clone(&realm);
     let (entry, now) = (Entry { id: "alice".to_owned(), ..Entry::default() }, Instant::now());
     let person = Person::new(&entry, &[], &realm.settings);
