@@ -70,6 +70,25 @@ async fn a_password_whose_bind_panics_keeps_its_place() {
 }
 
 #[tokio::test]
+async fn a_password_outlives_the_identity_and_goes_with_the_entry() {
+    let realm = realm("cache = { ttl = \"1h\", stale = \"0s\" }");
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    let (now, password) = (Instant::now(), Password::from("right"));
+    for (name, id, granted) in [("alice", "alice", true), ("bob", "who was bob", false)] {
+        let entry = Entry { id: id.to_owned(), ..Entry::default() };
+        let person = Person::new(&entry, &[], &realm.settings);
+        let (asked, digest) = (realm.cache.asking(), realm.cache.digest(name, &password));
+        realm.cache.learn_identity(name, &person, asked, now - minutes(70));
+        let said = (digest, true);
+        realm.cache.learn_password(name, &person, said, asked, now - minutes(20));
+        let (mut notes, deadline) = (Notes::default(), now + Duration::from_secs(5));
+        let (typed, query) = (Typed::new(name), Query::default());
+        let answer = realm.authenticate(&typed, &password, &query, &mut notes, deadline).await;
+        assert_eq!(answer.is_ok(), granted, "{name}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_is_flushed_under_all_names() {
     let realm = realm("");
     let now = Instant::now();
