@@ -160,6 +160,72 @@ fn made_up_names_of_one_client_stop_before_a_directory_is_searched() {
 }
 
 #[test]
+fn what_is_tried_at_one_realm_blocks_nobody_of_another() {
+    let slapd = Slapd::start();
+    let daemon = start(&slapd.realm(), "realms = [\"corp\", \"glass\"]\n");
+    for guess in 0..6 {
+        let arguments = ["authenticate", "--realm=glass", "bob"];
+        daemon.ctl(&arguments, format!("guess-{guess}\n").as_bytes());
+    }
+    let shields: Vec<_> = daemon.status()["realms"]
+        .as_array()
+        .expect("realms")
+        .iter()
+        .map(|realm| (realm["name"].clone(), realm["shield"]["blocked_users"].clone()))
+        .collect();
+    assert!(shields.contains(&("glass".into(), 1.into())), "{shields:?}");
+    daemon.authenticate("bob", "bob-secret").is_granted();
+    // Whom nobody knows is blocked where the chain ends.
+    for _ in 0..2 {
+        for guess in 0..6 {
+            daemon.authenticate("nobody", &format!("guess-{guess}"));
+        }
+    }
+    daemon.authenticate("nobody", "another").is(1, "denied", "throttled");
+}
+
+#[test]
+fn a_client_that_one_realm_shuts_out_learns_nothing_of_another() {
+    let slapd = Slapd::start();
+    let corp = format!("{}[realm.corp.shield]\nper_client = 3\n", slapd.realm());
+    let daemon = start(&corp, "realms = [\"corp\", \"glass\"]\n");
+    let mut wire = daemon.wire();
+    let client = Some("192.0.2.7".parse().expect("an address"));
+    let mut ask = |user: &str, password: &str| {
+        let query = Query { user: user.to_owned(), client, ..Query::default() };
+        let call = Call::Authenticate(query, Password::from(password));
+        verdict(wire.ask(call)).refusal().map(|refusal| refusal.reason)
+    };
+    for guess in ["one", "two", "three"] {
+        assert_eq!(ask("bob", guess), Some(Reason::BadCredentials));
+    }
+    for user in ["bob", "alice", "nobody"] {
+        assert_eq!(ask(user, "four"), Some(Reason::Throttled), "{user}");
+    }
+}
+
+#[test]
+fn a_realm_that_knows_no_names_shuts_out_nobody_of_the_next() {
+    let slapd = Slapd::start();
+    let other = Slapd::start();
+    // Only users read their entries there, below a base where none of these is.
+    let keys = "user_dn = \"uid=%u,ou=nowhere,dc=example,dc=com\"\n";
+    let first = format!(
+        "[realm.first]\ntype = \"ldap\"\nconnection_security = \"plain\"\nhost = {:?}\n{keys}",
+        other.host()
+    );
+    let daemon = start(&format!("{}{first}", slapd.realm()), "realms = [\"first\", \"corp\"]\n");
+    for guess in 0..4 {
+        let wrong = daemon.authenticate("carol", &format!("guess-{guess}"));
+        wrong.is(1, "denied", "bad_credentials");
+    }
+    for _ in 0..3 {
+        daemon.authenticate("carol", "carol-secret").is_granted();
+        daemon.ctl(&["flush"], b"").success();
+    }
+}
+
+#[test]
 fn what_is_known_is_told_of_and_forgotten_in_each_realm() {
     let slapd = Slapd::start();
     let daemon = start(&slapd.realm(), "realms = [\"glass\", \"corp\"]\n");
