@@ -201,6 +201,11 @@ impl<T: Identity> Cache<T> {
         });
     }
 
+    /// The directory refused a password of this name, and said not whose the name is.
+    pub fn refuse(&self, name: &str, digest: &Digest, asked: Asked, now: Instant) {
+        self.learn(name, asked, now, |shard, name| shard.refuse(name, digest));
+    }
+
     /// Forgets a name and whoever has it, under all their names: who is the same as is known of
     /// this one, and who is `also` meant. Whether anything was known.
     pub fn forget(&self, name: &str, also: impl Fn(&T) -> bool, now: Instant) -> bool {

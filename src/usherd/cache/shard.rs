@@ -108,8 +108,15 @@ impl<T: Identity> Shard<T> {
         };
         if right {
             known.right = Some((digest, now));
-        } else if known.right.as_ref().is_some_and(|(right, _)| *right == digest) {
-            known.right = None;
+        } else {
+            known.refuse(&digest);
+        }
+    }
+
+    /// Whoever has the name: what is forgotten lets nobody in.
+    pub(super) fn refuse(&mut self, name: Name, digest: &Digest) {
+        if let Some(known) = self.known.get(name) {
+            known.refuse(digest);
         }
     }
 
@@ -202,6 +209,10 @@ impl<T: Clone> Known<T> {
             }
             _ => Memory::Unknown,
         }
+    }
+
+    fn refuse(&mut self, digest: &Digest) {
+        self.right.take_if(|(right, _)| right == digest);
     }
 
     /// Whether there is anything left to tell. Else it is as good as not there.

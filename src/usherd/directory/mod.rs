@@ -229,3 +229,6 @@ pub fn open(realm: &config::Realm) -> Result<Arc<dyn Directory>, String> {
         config::Directory::Ldap(ldap) => Arc::new(ldap::Ldap::open(&realm.name, ldap)?),
     })
 }
+
+#[cfg(test)]
+mod tests;

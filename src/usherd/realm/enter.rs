@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use usher_protocol::{Password, Source, Warning};
 
 use super::questions::{Try, not_tried, outcome};
-use super::shield::{Gate, Place, Whose};
+use super::shield::{Gate, Outcome, Place, Whose};
 use super::{Heard, Known, No, Person, Realm, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Directory;
@@ -137,8 +137,12 @@ impl Realm {
         };
         let who = self.cache.look(&entry.name, Instant::now());
         let known = matches!(who, Who::Fresh { .. } | Who::Stale { .. }).then_some(&*entry.name);
+        let outcome = outcome(&verification);
         if let Some(place) = place {
-            self.settle(place, outcome(&verification), known);
+            self.settle(place, outcome, known);
+        }
+        if outcome == Outcome::Refused {
+            self.cache.refuse(&entry.name, &entry.digest, entry.asked, Instant::now());
         }
         self.learn_pace(&verification, entry.begun);
         (self.learn_entry(entry, verification, found), host)

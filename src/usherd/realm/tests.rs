@@ -22,8 +22,16 @@ impl Directory for Broken {
         Box::pin(async { Ok(Found::One(Entry { id, username, ..Entry::default() })) })
     }
 
-    fn verify<'a>(&'a self, _: &'a str, _: Attempt<'a>, _: Instant) -> Saying<'a, Verification> {
-        Box::pin(async { panic!("on purpose") })
+    fn verify<'a>(
+        &'a self,
+        _: &'a str,
+        attempt: Attempt<'a>,
+        _: Instant,
+    ) -> Saying<'a, Verification> {
+        Box::pin(async move {
+            assert!(attempt.may_go());
+            panic!("on purpose")
+        })
     }
 
     fn enter<'a>(
@@ -121,4 +129,51 @@ async fn what_passwords_left_behind_is_gone_whoever_holds_the_realm() {
     assert!(holder.cache.is_wiped());
     realm.cache.learn_identity("alice", &person, realm.cache.asking(), now);
     assert!(matches!(holder.cache.look("alice", now), Who::Unknown));
+}
+
+/// A directory that has everybody, and refuses every password.
+struct Refusing;
+
+impl Directory for Refusing {
+    fn find<'a>(&'a self, user: &'a str, wanted: &'a Wanted, by: Instant) -> Saying<'a, Found> {
+        Broken.find(user, wanted, by)
+    }
+
+    fn verify<'a>(
+        &'a self,
+        _: &'a str,
+        attempt: Attempt<'a>,
+        _: Instant,
+    ) -> Saying<'a, Verification> {
+        Box::pin(async move {
+            assert!(attempt.may_go());
+            Ok(Verification::Wrong)
+        })
+    }
+}
+
+/// Once refused, a password is not right any more, whoever is read under the name afterwards.
+#[tokio::test]
+async fn a_password_that_is_refused_before_its_user_is_read_is_forgotten() {
+    let lines = "user_dn = \"uid=%u,dc=x\"\ncache = { ttl = \"1h\", stale = \"0s\" }";
+    let text = settings(lines);
+    let realm = Realm::open(&text, None, None).expect("a realm");
+    realm.limit(Duration::from_secs(5));
+    let realm = Arc::new(Realm { directory: Arc::new(Refusing), ..realm });
+    assert!(realm.password_first());
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    let (now, password) = (Instant::now(), Password::from("right"));
+    let entry = Entry { id: "alice".to_owned(), ..Entry::default() };
+    let person = Person::new(&entry, &[], &realm.settings);
+    let (asked, digest) = (realm.cache.asking(), realm.cache.digest("alice", &password));
+    realm.cache.learn_identity("alice", &person, asked, now - minutes(70));
+    realm.cache.learn_password("alice", &person, (digest, true), asked, now - minutes(20));
+    let (typed, query, deadline) = (Typed::new("alice"), Query::default(), now + minutes(1));
+    let mut notes = Notes::default();
+    for _ in 0..2 {
+        let said = realm.authenticate(&typed, &password, &query, &mut notes, deadline).await;
+        assert!(matches!(said, Err(No::BadCredentials(_))), "{said:?}");
+        let known = realm.lookup(&typed, &query, &mut notes, deadline).await;
+        assert!(known.is_ok(), "{known:?}");
+    }
 }

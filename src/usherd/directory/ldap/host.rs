@@ -131,7 +131,7 @@ impl Host {
     /// Binds as a user on a lane of its own. It may have died; then the bind goes out once more on
     /// a new one. A bind that takes long is given up as soon as the host turns out not to answer
     /// anybody. One that was merely not answered is not tried here again: the server may have
-    /// counted a wrong password.
+    /// counted a wrong password. Each time that it goes out it asks leave.
     pub(super) async fn bind(
         self: &Arc<Self>,
         bind: Bind<'_>,

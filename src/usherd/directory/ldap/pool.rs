@@ -84,7 +84,7 @@ impl Pool {
     /// password is an answer; nobody is asked for a second opinion, and no two hosts at once: each
     /// may count it as a failure. So may one that did not answer. Whoever hangs, so that it answers
     /// nobody, is passed over all the same; beside a host that is merely silent to this bind, one
-    /// more is asked and no third.
+    /// more is asked and no third. Where the password is not let go to one, it goes to none after it.
     pub(super) async fn bind(
         &self,
         bind: Bind<'_>,

@@ -162,7 +162,7 @@ impl Directory for Local {
         Box::pin(async move {
             let decoy = self.shared.users.load().decoy();
             if let Some(hash) = decoy {
-                // The answer is "no" whatever this says.
+                // The answer is "no" whatever this says; nobody's password is tried.
                 let attempt = Attempt::new(password, &|| true);
                 let _ = self.check(hash, attempt, Instant::now() + PRETENCE).await;
             }
