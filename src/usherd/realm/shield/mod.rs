@@ -159,16 +159,17 @@ impl Shield {
 
     /// Whether it is worth while to ask for this password to be tried.
     pub(super) fn gate(&self, guess: &Guess<'_>, now: Instant) -> Gate {
-        let gate = match lock(&self.users).get(self.user(guess.whose)) {
-            Some(tries) => tries.gate(guess.tag, &self.limits, now),
-            None => Gate::Open,
+        let (gate, joins) = match lock(&self.users).get(self.user(guess.whose)) {
+            Some(tries) => (tries.gate(guess.tag, &self.limits, now), tries.is_trying(guess.tag)),
+            None => (Gate::Open, false),
         };
         if gate == Gate::Wrong {
             self.counts.known_wrong.one();
         }
-        match (gate, self.client_gate(guess.client, now)) {
-            (Gate::Open, client) => client,
-            (gate, _) => gate,
+        match gate {
+            // It is no failure more, wherever it comes from.
+            Gate::Open if !joins => self.client_gate(guess.client, now),
+            gate => gate,
         }
     }
 

@@ -205,10 +205,13 @@ fn a_password_that_was_never_sent_does_not_count() {
 #[test]
 fn who_gives_the_password_that_is_being_tried_waits_for_what_comes_of_it() {
     let now = Instant::now();
-    let shield = with(1, 0, now);
-    let place = shield.place(&guess("alice", 1), now).expect("a place");
-    assert_eq!(shield.gate(&guess("alice", 1), now), Gate::Open);
+    let shield = with(1, 1, now);
+    let place = shield.place(&from("192.0.2.1", "alice", 1), now).expect("a place");
+    for again in [guess("alice", 1), from("192.0.2.1", "alice", 1)] {
+        assert_eq!(shield.gate(&again, now), Gate::Open);
+    }
     assert_ne!(shield.gate(&guess("alice", 2), now), Gate::Open);
+    assert_ne!(shield.gate(&from("192.0.2.1", "bob", 1), now), Gate::Open);
     // It is not sent twice for all that.
     assert!(shield.place(&guess("alice", 1), now).is_none());
     drop(place);

@@ -56,12 +56,15 @@ impl Tries {
         if self.is_wrong(tag, limits, now) {
             return Gate::Wrong;
         }
-        // Who gives a password that is being tried waits for what comes of it.
-        let trying = self.tries.iter().any(|it| it.is(tag, State::Trying));
         match self.wait(limits, now) {
-            Some(left) if !trying => Gate::Shut(left),
+            Some(left) if !self.is_trying(tag) => Gate::Shut(left),
             _ => Gate::Open,
         }
+    }
+
+    /// Who gives a password that is being tried waits for what comes of it.
+    pub(super) fn is_trying(&self, tag: u64) -> bool {
+        self.tries.iter().any(|it| it.is(tag, State::Trying))
     }
 
     fn is_wrong(&self, tag: u64, limits: &Limits, now: Instant) -> bool {
