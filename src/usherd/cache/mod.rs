@@ -171,7 +171,15 @@ impl<T: Identity> Cache<T> {
     /// What is known of a password of this name by now: who asks again is not counted again.
     pub fn password(&self, name: &str, digest: &Digest, now: Instant) -> Memory {
         self.shard(name).map_or(Memory::Unknown, |(mut shard, name)| {
-            shard.password(name, digest, &self.times, now)
+            shard.password(name, |_| true, digest, &self.times, now)
+        })
+    }
+
+    /// As `password`, where the name must mean this identity: it may be somebody else's by now, or
+    /// have been when the password was learned.
+    pub fn password_of(&self, name: &str, identity: &T, digest: &Digest, now: Instant) -> Memory {
+        self.shard(name).map_or(Memory::Unknown, |(mut shard, name)| {
+            shard.password(name, |one| one.is_same_as(identity), digest, &self.times, now)
         })
     }
 

@@ -71,11 +71,13 @@ impl<T: Identity> Shard<T> {
     pub(super) fn password(
         &mut self,
         name: Name,
+        whose: impl Fn(&T) -> bool,
         digest: &Digest,
         times: &Times,
         now: Instant,
     ) -> Memory {
-        self.known.get(name).map_or(Memory::Unknown, |known| known.memory(digest, times, now))
+        let known = self.known.get(name).filter(|known| whose(&known.identity));
+        known.map_or(Memory::Unknown, |known| known.memory(digest, times, now))
     }
 
     pub(super) fn learn_identity(&mut self, name: Name, identity: &T, times: &Times, now: Instant) {

@@ -150,7 +150,11 @@ fn a_password_stays_with_the_same_entry_only() {
     cache.accepts(&digest, true, now);
     cache.is("alice", &alice(), now);
     assert_eq!(cache.password("alice", &digest, now), Memory::Right(now));
-    cache.is("alice", &person("another alice", 0), now);
+    // Who was read just now may be another than the one that is known.
+    let another = person("another alice", 0);
+    assert_eq!(cache.password_of("alice", &alice(), &digest, now), Memory::Right(now));
+    assert_eq!(cache.password_of("alice", &another, &digest, now), Memory::Unknown);
+    cache.is("alice", &another, now);
     assert_eq!(cache.password("alice", &digest, now), Memory::Unknown);
     // A bind as the entry that had the name before says nothing of the one that has it now.
     cache.accepts(&digest, true, now);

@@ -182,9 +182,7 @@ impl Realm {
         let memory = match (person.map(|person| person.source), memory) {
             (Some(Source::Cache), Memory::Right(_)) => memory,
             // What was known when the question began may be of another entry, forgotten, or less.
-            (Some(_), _) if !trace::is_wanted() => {
-                self.cache.password(tried.name, tried.digest, Instant::now())
-            }
+            (Some(_), _) if !trace::is_wanted() => self.remembers(tried, person),
             _ => Memory::Unknown,
         };
         match (memory, person.map(|person| person.source)) {
@@ -195,6 +193,13 @@ impl Realm {
             }
             _ => Box::pin(self.ask_if_right(tried, person, memory, notes, deadline)).await,
         }
+    }
+
+    /// What is known of this person's password by now.
+    fn remembers(&self, tried: &Try<'_>, person: Option<&Known<Person>>) -> Memory {
+        person.map_or(Memory::Unknown, |person| {
+            self.cache.password_of(tried.name, &person.fact, tried.digest, Instant::now())
+        })
     }
 
     async fn ask_if_right(
@@ -209,10 +214,8 @@ impl Realm {
         let key = (asked, tried.name.to_owned(), tried.digest.clone());
         let bind = || {
             // Somebody may have been told between the look at what is known and here.
-            let known = person.is_some() && !trace::is_wanted() && {
-                let memory = self.cache.password(tried.name, tried.digest, Instant::now());
-                matches!(memory, Memory::Right(_))
-            };
+            let known =
+                !trace::is_wanted() && matches!(self.remembers(tried, person), Memory::Right(_));
             // The place is taken before anybody else can take the same.
             let whose = self.whose(tried.name, person.map(|person| &person.fact));
             let place = (!known).then(|| self.shield.admit(&tried.guess(whose), Instant::now()));
