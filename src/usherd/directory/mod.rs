@@ -25,6 +25,9 @@ use crate::config;
 /// What a directory will have said.
 pub type Saying<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
 
+/// What a directory says of a password, and whom it then shows.
+pub type Entered = (Verification, Result<Found, Unavailable>);
+
 /// A place where users are.
 pub trait Directory: Send + Sync {
     /// Looks for the one entry of `user` and what is wanted of it.
@@ -45,19 +48,22 @@ pub trait Directory: Send + Sync {
 
     /// Tries the password of `user` and then looks for the entry with the user's own eyes, where
     /// nobody else may see it; there it stands for `find` and `verify`, and nobody is found unless
-    /// the password is right. Elsewhere it is both of them.
+    /// the password is right. Elsewhere it is both of them. A right password is right though the
+    /// entry cannot be read.
     fn enter<'a>(
         &'a self,
         user: &'a str,
         attempt: Attempt<'a>,
         wanted: &'a Wanted,
         deadline: Instant,
-    ) -> Saying<'a, (Verification, Found)> {
+    ) -> Saying<'a, Entered> {
         Box::pin(async move {
             let found = self.find(user, wanted, deadline).await?;
-            let Found::One(entry) = &found else { return Ok((Verification::Wrong, Found::Nobody)) };
+            let Found::One(entry) = &found else {
+                return Ok((Verification::Wrong, Ok(Found::Nobody)));
+            };
             let verification = self.verify(&entry.id, attempt, deadline).await?;
-            Ok((verification, found))
+            Ok((verification, Ok(found)))
         })
     }
 
@@ -163,12 +169,21 @@ pub struct Unavailable {
     pub reason: Reason,
     /// What was attempted, where, and what came back.
     pub message: String,
+    /// Whether no host has answered. One that refuses, or has too much to do, is not silent: what
+    /// was known before is not for its sake to be used any longer.
+    pub silent: bool,
 }
 
 impl Unavailable {
     /// With a reason and a text for people.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        let silent = reason != Reason::Overloaded;
+        Self { reason, message: message.into(), silent }
+    }
+
+    /// Somebody did answer.
+    pub fn not_silent(self) -> Self {
+        Self { silent: false, ..self }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher_protocol::{Identity, Password, Query, RealmStatus};
 
+use super::pace::Pace;
 use super::shield::Gate;
 use super::username::Typed;
 use super::{NOBODY, No, Realm, WRONG, tryable};
@@ -27,6 +28,8 @@ pub(super) struct Chain {
     routes: Vec<Route>,
     /// The realms that the routes lead to, each once.
     realms: Vec<Arc<Realm>>,
+    /// Of refusals, with all that was looked for before.
+    pace: Pace,
 }
 
 /// A request on its way along a chain.
@@ -175,7 +178,7 @@ impl Chain {
                 realms.push(Arc::clone(realm));
             }
         }
-        Self { settings: Arc::clone(settings), routes, realms }
+        Self { settings: Arc::clone(settings), routes, realms, pace: Pace::new() }
     }
 
     async fn authenticate<'a>(
@@ -200,12 +203,12 @@ impl Chain {
         };
         let answer = match (answer, self.realms.last()) {
             (Ok(Word::Ours(identity)), _) => Ok(identity),
-            // Nobody knows the user: the last realm says no, as slowly as ever. If it is one that
-            // cannot know before it has tried the password, it may still say yes.
-            (Ok(Word::NotOurs), Some(last)) => {
-                last.authenticate(&ask.typed, password, query, notes, deadline).await
+            // Nobody knows the user: the last realm says no, and counts that. One that has to try
+            // the password has done so.
+            (Ok(Word::NotOurs), Some(last)) if !last.password_first() => {
+                last.judge(&ask.typed, password, query, (notes, Instant::now()), deadline).await
             }
-            (Ok(Word::NotOurs), None) => Err(No::BadCredentials(WRONG)),
+            (Ok(Word::NotOurs), _) => Err(No::BadCredentials(WRONG)),
             (Ok(Word::Untried(left)), _) => Err(No::Throttled(left)),
             (Err(no), _) => Err(no),
         };
@@ -213,8 +216,11 @@ impl Chain {
         if let Err(no) = &answer
             && no.tells_nothing()
         {
-            for realm in &self.realms {
-                realm.pace.keep(begun, deadline).await;
+            if notes.host.is_some() {
+                self.pace.learn(begun, Instant::now());
+            }
+            for pace in self.realms.iter().map(|realm| &realm.pace).chain([&self.pace]) {
+                pace.keep(begun, deadline).await;
             }
         }
         answer
@@ -239,7 +245,7 @@ impl Chain {
                 Ok(Word::NotOurs) => {}
                 Ok(Word::Untried(left)) => untried = untried.max(Some(left)),
                 // That the user is none of the others' says nothing, then.
-                Err(no) if self.settings.goes_on && no.is_silence() => {
+                Err(no) if self.settings.goes_on && no.is_outage() => {
                     trouble = trouble.or(Some(no));
                 }
                 decided => return decided,

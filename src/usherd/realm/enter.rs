@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use usher_protocol::{Password, Source, Warning};
 
 use super::questions::{Try, not_tried, outcome};
-use super::shield::{Gate, Outcome, Place, Whose};
+use super::shield::{Gate, Guess, Outcome, Place};
 use super::{Heard, Known, No, Person, Realm, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Directory;
@@ -63,12 +63,20 @@ impl Realm {
             notes.known = true;
             return Ok((person.clone(), Known { fact: None, source: Source::Cache, since }));
         }
+        // One entry serves both this request and those that wanted something else.
+        let others =
+            who.identity().into_iter().flat_map(|person| person.extra().map(str::to_owned));
+        let mut all = extra.clone();
+        all.extend(others.take(usher_protocol::MAX_RULES));
+        all.sort_unstable();
+        all.dedup();
         let sure = matches!(memory, Memory::Right(_));
         let mut said =
-            self.ask_both(tried, (!sure).then_some(whose), &extra, notes, deadline).await;
+            self.ask_both(tried, Guess { sure, ..tried.guess(whose) }, &all, notes, deadline).await;
         // Somebody else has asked, and for less.
         if said.as_ref().is_ok_and(|(person, ..)| !person.covers(&extra)) {
-            said = self.ask_both(tried, None, &extra, notes, deadline).await;
+            let guess = Guess { sure: true, ..tried.guess(whose) };
+            said = self.ask_both(tried, guess, &all, notes, deadline).await;
         }
         notes.known = said.is_ok() || known.is_some();
         match (said, known, memory) {
@@ -85,22 +93,21 @@ impl Realm {
         }
     }
 
-    /// Whether the password is right and who that is, by one bind. Nobody: the password is known to
-    /// be right, so the shield is not asked.
+    /// Whether the password is right and who that is, by one bind.
     async fn ask_both(
         self: &Arc<Self>,
         tried: &Try<'_>,
-        whose: Option<Whose<'_>>,
+        guess: Guess<'_>,
         extra: &[String],
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Seen, No> {
         let asked = self.cache.asking();
-        let own = if whose.is_none() { extra.to_vec() } else { Vec::new() };
+        let own = if guess.sure { extra.to_vec() } else { Vec::new() };
         let key = (asked, tried.name.to_owned(), tried.digest.clone(), own);
         let bind = || {
             // The place is taken before anybody else can take the same.
-            let place = whose.map(|whose| self.shield.admit(&tried.guess(whose), Instant::now()));
+            let place = self.shield.admit(&guess, Instant::now());
             let entry = Entry {
                 name: tried.name.to_owned(),
                 password: tried.password.clone(),
@@ -118,29 +125,27 @@ impl Realm {
     async fn bind_and_look(
         self: Arc<Self>,
         entry: Entry,
-        place: Option<Result<Place, Gate>>,
+        place: Result<Place, Gate>,
     ) -> Heard<Seen> {
-        let place = match place.transpose() {
+        let place = match place {
             Ok(place) => place,
             Err(gate) => return (Err(not_tried(gate)), None),
         };
         let wanted = rules::wanted(self.own_facts().iter().chain(&entry.extra));
         let now = Instant::now();
-        let leave = || place.as_ref().is_none_or(Place::send);
+        let leave = || place.send();
         let attempt = Attempt::new(&entry.password, &leave);
         let enter = self.directory.enter(&entry.name, attempt, &wanted, now + self.patience());
         let (said, host) = listening(enter).await;
         self.tally.verify.took(Instant::now() - now);
         let (verification, found) = match said {
             Ok((verification, found)) => (Ok(verification), found),
-            Err(why) => (Err(why), Found::Nobody),
+            Err(why) => (Err(why), Ok(Found::Nobody)),
         };
         let who = self.cache.look(&entry.name, Instant::now());
         let known = matches!(who, Who::Fresh { .. } | Who::Stale { .. }).then_some(&*entry.name);
         let outcome = outcome(&verification);
-        if let Some(place) = place {
-            self.settle(place, outcome, known);
-        }
+        self.settle(place, outcome, known);
         if outcome == Outcome::Refused {
             self.cache.refuse(&entry.name, &entry.digest, entry.asked, Instant::now());
         }
@@ -153,13 +158,13 @@ impl Realm {
         &self,
         entry: Entry,
         verification: Result<Verification, Unavailable>,
-        found: Found,
+        found: Result<Found, Unavailable>,
     ) -> Result<Seen, No> {
         let Entry { name, digest, extra, asked, .. } = entry;
         let verification = verification.map_err(No::Unavailable)?;
         let warning = self.admit(verification)?;
         let now = Instant::now();
-        match found {
+        match found.map_err(No::Unavailable)? {
             // The filter does not match this entry: it is no user's.
             Found::Nobody => Err(No::BadCredentials(WRONG)),
             Found::Several => Err(No::Ambiguous),

@@ -56,11 +56,13 @@ where
             }
             Entry::Vacant(free) => {
                 self.asked.one();
+                // A panic here finds nothing to take off the map.
+                let work = work();
                 let (tell, answer) = watch::channel(None);
                 free.insert(answer.clone());
                 let landing = Landing { key, under_way: Arc::clone(&self.under_way) };
                 // Not in an async block, which would hold the work twice.
-                tokio::spawn(trace::carried(work().map(move |value| {
+                tokio::spawn(trace::carried(work.map(move |value| {
                     // Out of the map before it is told: who comes now asks anew.
                     drop(landing);
                     tell.send_replace(Some(value));

@@ -115,7 +115,6 @@ impl Realm {
             // What was counted stays, whatever is configured anew. What was refused may be right
             // for another directory.
             Some(before) => {
-                before.shield.forget_all();
                 let shield = before.shield.with(&settings.shield, negative_ttl);
                 (shield, Arc::clone(&before.tally))
             }
@@ -143,7 +142,11 @@ impl Realm {
     fn limit(&self, request_timeout: Duration) {
         let patience = request_timeout - request_timeout / 20;
         let micros = u64::try_from(patience.as_micros()).unwrap_or(u64::MAX);
-        self.patience.store(micros, Ordering::Relaxed);
+        let before = self.patience.swap(micros, Ordering::Relaxed);
+        // It begins. Not before: a configuration that is not sound takes nothing from the old one.
+        if before == 0 {
+            self.shield.forget_all();
+        }
     }
 
     fn patience(&self) -> Duration {

@@ -27,7 +27,7 @@ pub(super) struct Try<'a> {
 impl Try<'_> {
     /// What the shield need know of it.
     pub(super) fn guess<'a>(&self, whose: Whose<'a>) -> Guess<'a> {
-        Guess { whose, tag: self.digest.tag(), client: self.client }
+        Guess { whose, tag: self.digest.tag(), client: self.client, sure: false }
     }
 }
 
@@ -157,6 +157,12 @@ impl Realm {
         now: Instant,
     ) -> Result<Searched, No> {
         match found.map_err(No::Unavailable)? {
+            // Where users alone can read their entries, that nobody else saw it says nothing.
+            Found::Nobody
+                if self.password_first() && self.cache.look(name, now).identity().is_some() =>
+            {
+                Ok(None)
+            }
             Found::Nobody => {
                 self.cache.learn_nobody(name, asked, now);
                 Ok(None)
@@ -361,10 +367,13 @@ impl Realm {
                 notes.host = host.or_else(|| notes.host.take());
                 result
             }
-            Ok(None) => Err(No::Unavailable(Unavailable::new(
-                Reason::NoHost,
-                "asking the directory failed inside the daemon; its log says where",
-            ))),
+            Ok(None) => Err(No::Unavailable(
+                Unavailable::new(
+                    Reason::NoHost,
+                    "asking the directory failed inside the daemon; its log says where",
+                )
+                .not_silent(),
+            )),
             Err(_) => {
                 let hosts: Vec<_> = self.directory.hosts().into_iter().map(|it| it.url).collect();
                 Err(No::Unavailable(Unavailable::new(
@@ -401,8 +410,13 @@ pub(super) fn outcome(said: &Result<Verification, Unavailable>) -> Outcome {
 }
 
 impl No {
-    /// Whether no host answers. One that has too much to do just now is not silent.
+    /// Whether no host answers, so that what was known before may be used.
     pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::Unavailable(why) if why.silent)
+    }
+
+    /// Whether nobody of the realm could be asked. One that has too much to do just now could be.
+    pub(super) fn is_outage(&self) -> bool {
         matches!(self, Self::Unavailable(why) if why.reason != Reason::Overloaded)
     }
 }

@@ -10,7 +10,9 @@ use usher_protocol::{Password, Query, Reason};
 use super::username::Typed;
 use super::{No, Person, Realm, Who};
 use crate::config;
-use crate::directory::{Attempt, Directory, Entry, Found, Saying, Verification, Wanted};
+use crate::directory::{
+    Attempt, Directory, Entered, Entry, Found, Saying, Unavailable, Verification, Wanted,
+};
 use crate::telemetry::Notes;
 
 /// A directory that has everybody, and panics when it is asked about a password.
@@ -40,7 +42,7 @@ impl Directory for Broken {
         _: Attempt<'a>,
         _: &'a Wanted,
         _: Instant,
-    ) -> Saying<'a, (Verification, Found)> {
+    ) -> Saying<'a, Entered> {
         Box::pin(async { panic!("on purpose") })
     }
 }
@@ -175,5 +177,49 @@ async fn a_password_that_is_refused_before_its_user_is_read_is_forgotten() {
         assert!(matches!(said, Err(No::BadCredentials(_))), "{said:?}");
         let known = realm.lookup(&typed, &query, &mut notes, deadline).await;
         assert!(known.is_ok(), "{known:?}");
+    }
+}
+
+/// A directory where somebody answers, or nobody does, and never what was asked.
+struct Useless {
+    silent: bool,
+}
+
+impl Useless {
+    fn why(&self) -> Unavailable {
+        let why = Unavailable::new(Reason::NoHost, "unavailing");
+        if self.silent { why } else { why.not_silent() }
+    }
+}
+
+impl Directory for Useless {
+    fn find<'a>(&'a self, _: &'a str, _: &'a Wanted, _: Instant) -> Saying<'a, Found> {
+        Box::pin(async { Err(self.why()) })
+    }
+
+    fn verify<'a>(&'a self, _: &'a str, _: Attempt<'a>, _: Instant) -> Saying<'a, Verification> {
+        Box::pin(async { Err(self.why()) })
+    }
+}
+
+#[tokio::test]
+async fn what_was_known_serves_where_nobody_answers_and_not_where_somebody_does() {
+    for silent in [true, false] {
+        let lines = "cache = { ttl = \"1m\", stale = \"1h\", offline_authentication = \"1h\" }";
+        let realm = Realm::open(&settings(lines), None, None).expect("a realm");
+        realm.limit(Duration::from_secs(5));
+        let realm = Arc::new(Realm { directory: Arc::new(Useless { silent }), ..realm });
+        let (now, password) = (Instant::now(), Password::from("right"));
+        let before = now - Duration::from_secs(120);
+        let entry = Entry { id: "alice".to_owned(), ..Entry::default() };
+        let person = Person::new(&entry, &[], &realm.settings);
+        let (asked, digest) = (realm.cache.asking(), realm.cache.digest("alice", &password));
+        realm.cache.learn_identity("alice", &person, asked, before);
+        realm.cache.learn_password("alice", &person, (digest, true), asked, before);
+        let (typed, query) = (Typed::new("alice"), Query::default());
+        let (mut notes, deadline) = (Notes::default(), now + Duration::from_secs(5));
+        let known = realm.lookup(&typed, &query, &mut notes, deadline).await;
+        let said = realm.authenticate(&typed, &password, &query, &mut notes, deadline).await;
+        assert_eq!((known.is_ok(), said.is_ok()), (silent, silent), "{known:?} {said:?}");
     }
 }

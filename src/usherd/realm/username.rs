@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use stringprep::tables::x520_mapped_to_nothing;
 use stringprep::x520prep;
 use usher_protocol::MAX_USER;
 
@@ -78,8 +79,10 @@ pub(super) fn folded(name: &str) -> String {
     if name.bytes().all(|byte| byte.is_ascii_graphic()) {
         return name.to_ascii_lowercase();
     }
+    // It minds what a name begins with before it takes away what means nothing.
+    let name: String = name.chars().filter(|sign| !x520_mapped_to_nothing(*sign)).collect();
     // It brings names to a normal form where it is not asked to fold their case.
-    let normal = x520prep(name, false).and_then(|it| x520prep(&it, true).map(Cow::into_owned));
+    let normal = x520prep(&name, false).and_then(|it| x520prep(&it, true).map(Cow::into_owned));
     let normal = normal.unwrap_or_else(|_| name.to_lowercase());
     normal.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -141,9 +144,16 @@ mod tests {
 
     #[test]
     fn names_that_a_directory_takes_for_one_are_folded_to_one() {
-        for name in
-            ["alice", "Alice", " alice", "alice  ", "\u{ff41}lice", "al\u{ad}ice", "ALICE\u{a0}"]
-        {
+        for name in [
+            "alice",
+            "Alice",
+            " alice",
+            "alice  ",
+            "\u{ff41}lice",
+            "al\u{ad}ice",
+            "\u{fe00}alice",
+            "ALICE\u{a0}",
+        ] {
             assert_eq!(folded(name), "alice", "{name:?}");
         }
         assert_eq!(folded("a  b"), folded("a b"));

@@ -87,6 +87,8 @@ pub(super) enum Cause {
     Closed,
     /// The server may have got it.
     Sent,
+    /// All connections were in use.
+    Busy,
     /// The password was not let go, which says nothing of the server.
     Spent,
 }

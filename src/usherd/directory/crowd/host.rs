@@ -113,7 +113,7 @@ impl Host {
                 "all {} connections to it are busy; raise pool.bind_lanes, or see why it is slow",
                 self.door.lanes()
             );
-            return Err(Failure { text, cause: Cause::Unsent });
+            return Err(Failure { text, cause: Cause::Busy });
         };
         let begun = Instant::now();
         let asked = timeout_at(by, self.exchange(request)).await;

@@ -75,11 +75,13 @@ impl Crowd {
             match host.ask(request, deadline).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => {
-                    if Instant::now() >= deadline {
+                    if failure.cause == Cause::Busy {
+                        reason = Reason::Overloaded;
+                    } else if Instant::now() >= deadline {
                         reason = Reason::Deadline;
                     }
                     said.push(format!("{}: {}", host.url(), failure.text));
-                    if failure.cause != Cause::Unsent && request.counts() {
+                    if !matches!(failure.cause, Cause::Unsent | Cause::Busy) && request.counts() {
                         break;
                     }
                 }
@@ -132,7 +134,7 @@ impl Crowd {
         let most = MOST_PAGES * PAGE;
         let text =
             format!("Crowd says that a user of realm {} is in more than {most} groups", self.realm);
-        Err(Unavailable::new(Reason::NoHost, text))
+        Err(Unavailable::new(Reason::NoHost, text).not_silent())
     }
 
     async fn judge(
@@ -194,7 +196,7 @@ impl Directory for Crowd {
 fn malformed(response: &Response, mut what: String) -> Unavailable {
     what.insert_str(0, &format!("the answer of {} cannot be used: ", response.of));
     what.push_str("; is it Crowd itself that answers there, in a version that is supported?");
-    Unavailable::new(Reason::NoHost, what)
+    Unavailable::new(Reason::NoHost, what).not_silent()
 }
 
 fn unexpected(response: &Response) -> Unavailable {

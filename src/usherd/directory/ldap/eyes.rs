@@ -59,7 +59,7 @@ impl Eyes<'_> {
             Self::Account { pool, follow: false } => {
                 let answer = pool.search(search, deadline).await?;
                 match answer.referral {
-                    Some(said) => Err(Unavailable::new(Reason::NoHost, said)),
+                    Some(said) => Err(Unavailable::new(Reason::NoHost, said).not_silent()),
                     None => Ok(answer.entries),
                 }
             }
@@ -89,7 +89,7 @@ impl Eyes<'_> {
                     part.values.len(),
                     harmless(dn)
                 );
-                return Err(Unavailable::new(Reason::NoHost, text));
+                return Err(Unavailable::new(Reason::NoHost, text).not_silent());
             };
             part.values.extend(more.values);
             part.next = more.next;
@@ -135,7 +135,7 @@ async fn follow(
         };
         let too_far = (hops >= MOST_HOPS && next.len() > before).then(too_far);
         if let Some(said) = refused.or(too_far) {
-            return Err(Unavailable::new(Reason::NoHost, said));
+            return Err(Unavailable::new(Reason::NoHost, said).not_silent());
         }
         if entries.len() > most {
             break;

@@ -188,5 +188,5 @@ impl Walk<'_> {
 
 fn too_many() -> Unavailable {
     let text = format!("the user is in more than {MOST} groups; narrow [realm.NAME.groups]");
-    Unavailable::new(Reason::NoHost, text)
+    Unavailable::new(Reason::NoHost, text).not_silent()
 }

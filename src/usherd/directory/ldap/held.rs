@@ -43,11 +43,13 @@ impl Held {
             if !matches!(failure, Failure::Answer(_)) {
                 self.failed.store(true, Ordering::Relaxed);
             }
-            let reason = match failure {
+            let reason = match &failure {
                 Failure::Deadline(_) => Reason::Deadline,
                 _ => Reason::NoHost,
             };
-            Unavailable::new(reason, format!("{}: {}", self.host.health.url(), failure.text()))
+            let text = format!("{}: {}", self.host.health.url(), failure.text());
+            let why = Unavailable::new(reason, text);
+            if matches!(failure, Failure::Answer(_)) { why.not_silent() } else { why }
         })
     }
 }

@@ -34,7 +34,9 @@ use self::connection::Search;
 use self::eyes::Eyes;
 use self::held::Held;
 use self::pool::Pool;
-use super::{Attempt, Directory, Found, Lacking, Saying, Unavailable, Verification, Wanted};
+use super::{
+    Attempt, Directory, Entered, Found, Lacking, Saying, Unavailable, Verification, Wanted,
+};
 use crate::config;
 use crate::telemetry::trace;
 
@@ -202,15 +204,15 @@ impl Directory for Ldap {
         attempt: Attempt<'a>,
         wanted: &'a Wanted,
         deadline: Instant,
-    ) -> Saying<'a, (Verification, Found)> {
+    ) -> Saying<'a, Entered> {
         Box::pin(async move {
             // Without a name nothing is tried.
             let name = self.bind_name(user).unwrap_or_default();
             let bound = self.bind(&name, attempt, deadline).await?;
             let (verification @ Verification::Right(_), Some(held)) = bound else {
-                return Ok((bound.0, Found::Nobody));
+                return Ok((bound.0, Ok(Found::Nobody)));
             };
-            let found = self.look(&Eyes::User(Box::new(held)), user, wanted, deadline).await?;
+            let found = self.look(&Eyes::User(Box::new(held)), user, wanted, deadline).await;
             Ok((verification, found))
         })
     }

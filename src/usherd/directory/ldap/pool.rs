@@ -140,7 +140,8 @@ impl Pool {
                 .is_empty()
                 .then(|| format!("no host of the realm is at {}, where the entry is", harmless(id)))
         });
-        let mut tried = Tried { said: problem.into_iter().collect(), reason: Reason::NoHost };
+        let mut tried =
+            Tried { said: problem.into_iter().collect(), reason: Reason::NoHost, silent: true };
         let (mut serving, mut proving) = (Vec::new(), Vec::new());
         for host in hosts {
             match host.health.state() {
@@ -168,6 +169,7 @@ fn ask(host: &Arc<Host>, search: &Arc<Search>, deadline: Instant) -> JoinHandle<
 struct Tried {
     said: Vec<String>,
     reason: Reason,
+    silent: bool,
 }
 
 impl Tried {
@@ -182,14 +184,16 @@ impl Tried {
     fn failed(&mut self, host: &Host, failure: &Failure) -> Result<(), Unavailable> {
         let said = format!("{}: {}", host.health.url(), failure.text());
         match failure {
-            Failure::Answer(_) => return Err(Unavailable::new(Reason::NoHost, said)),
+            Failure::Answer(_) => {
+                return Err(Unavailable::new(Reason::NoHost, said).not_silent());
+            }
             Failure::Busy(_) => self.reason = Reason::Overloaded,
+            Failure::Account(_) => self.silent = false,
             Failure::Deadline(_) => self.reason = Reason::Deadline,
             Failure::Host(_)
             | Failure::Down(_)
             | Failure::Lost(_)
             | Failure::Beside(_)
-            | Failure::Account(_)
             | Failure::Slow(_)
             | Failure::Spent(_) => {}
         }
@@ -198,6 +202,7 @@ impl Tried {
     }
 
     fn unavailable(self) -> Unavailable {
-        Unavailable::new(self.reason, self.said.join("; "))
+        let why = Unavailable::new(self.reason, self.said.join("; "));
+        if self.silent { why } else { why.not_silent() }
     }
 }

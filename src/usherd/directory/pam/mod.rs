@@ -12,7 +12,8 @@ use usher_protocol::Reason;
 
 use super::nss::Nss;
 use super::{
-    Attempt, Directory, Entry, Found, SPENT, Saying, Unavailable, Verification, Walk, Wanted, told,
+    Attempt, Directory, Entered, Entry, Found, SPENT, Saying, Unavailable, Verification, Walk,
+    Wanted, told,
 };
 use crate::config;
 use helper::Helper;
@@ -127,17 +128,17 @@ impl Directory for Pam {
         attempt: Attempt<'a>,
         _: &'a Wanted,
         deadline: Instant,
-    ) -> Saying<'a, (Verification, Found)> {
+    ) -> Saying<'a, Entered> {
         Box::pin(async move {
             let verification = self.ask(user, attempt, deadline).await?;
             let found = match verification {
-                Verification::Right(_) => self.nss.find(user, deadline).await?,
-                _ => Found::Nobody,
+                Verification::Right(_) => self.nss.find(user, deadline).await,
+                _ => Ok(Found::Nobody),
             };
             let found = match (verification, found) {
-                (Verification::Right(_), Found::Nobody) => {
+                (Verification::Right(_), Ok(Found::Nobody)) => {
                     let (id, username) = (user.to_owned(), user.to_owned());
-                    Found::One(Entry { id, username, ..Entry::default() })
+                    Ok(Found::One(Entry { id, username, ..Entry::default() }))
                 }
                 (_, found) => found,
             };

@@ -36,11 +36,13 @@ impl Failures {
         let fewer = |older: usize, since: usize| {
             1.0 - (real(limit) - real(since)).max(0.0) / real(older).max(1.0)
         };
-        Some(if self.now < limit {
+        let wait = if self.now < limit {
             fewer(self.before, self.now) - part
         } else {
             1.0 - part + fewer(self.now, 0)
-        })
+        };
+        // Rounding may take it below.
+        Some(wait.max(0.0))
     }
 
     /// Of what use it is to remember.

@@ -123,6 +123,8 @@ pub(super) struct Guess<'a> {
     pub(super) whose: Whose<'a>,
     pub(super) tag: u64,
     pub(super) client: Option<IpAddr>,
+    /// It is known to be right: it is tried all the same, and counts if it is not any more.
+    pub(super) sure: bool,
 }
 
 impl Shield {
@@ -188,7 +190,8 @@ impl Shield {
         // Held until the failure is noted: of many at once no more are tried than may fail. Nobody
         // else takes one of the two locks while they hold the other.
         let mut clients = lock(&self.clients);
-        if let Some(failures) = client.and_then(|client| clients.get(client))
+        if !guess.sure
+            && let Some(failures) = client.and_then(|client| clients.get(client))
             && let Some(wait) = failures.wait(count, part, self.limits.per_client)
         {
             return Err(Gate::Shut(self.limits.window.mul_f64(wait)));
@@ -199,7 +202,10 @@ impl Shield {
             let tries = users.entry(user, worth, Tries::room_for(exists));
             tries.map_or(Gate::Shut(MOMENT), |tries| {
                 tries.name = self.name(guess.whose.name);
-                tries.admit(number, guess.tag, exists, &self.limits, now)
+                match guess.sure {
+                    true => tries.take(number, guess.tag, exists, now),
+                    false => tries.admit(number, guess.tag, exists, &self.limits, now),
+                }
             })
         };
         if gate != Gate::Open {

@@ -27,7 +27,7 @@ fn whose(name: &str) -> Whose<'_> {
 }
 
 fn guess(name: &str, tag: u64) -> Guess<'_> {
-    Guess { whose: whose(name), tag, client: None }
+    Guess { whose: whose(name), tag, client: None, sure: false }
 }
 
 fn made_up(name: &str, tag: u64) -> Guess<'_> {
@@ -223,7 +223,7 @@ fn all_names_of_a_user_share_their_failures() {
     let shield = shield(now);
     let of = |tag| {
         let whose = Whose { name: "alice", id: Some("uid=alice,dc=x"), exists: true };
-        Guess { whose, tag, client: None }
+        Guess { whose, ..guess("", tag) }
     };
     assert!((0..FAILURES).all(|tag| shield.refuse(&of(tag), now)));
     assert!(!shield.refuse(&of(9), now));
@@ -264,6 +264,33 @@ fn what_was_refused_before_another_was_right_is_still_wrong_and_does_not_count()
     let later = now + NEGATIVE_TTL;
     assert!(shield.tries(&guess("alice", 4), Outcome::Right, later));
     assert_eq!(shield.gate(&guess("alice", 4), later), Gate::Open);
+}
+
+#[test]
+fn what_fails_beside_a_right_password_or_has_no_outcome_is_not_made_up_for() {
+    let now = Instant::now();
+    let shield = shield(now);
+    assert!(shield.tries(&guess("alice", 1), Outcome::Unknown, now));
+    let right = shield.place(&guess("alice", 50), now).expect("a place");
+    assert!(right.send());
+    let meanwhile = now + Duration::from_secs(1);
+    assert!(shield.refuse(&guess("alice", 2), meanwhile));
+    right.settle(Outcome::Right, meanwhile);
+    assert_eq!(shield.standing(whose("alice"), None, meanwhile).failures, 2);
+}
+
+#[test]
+fn what_is_known_to_be_right_is_tried_in_any_case_and_counts_if_it_is_not() {
+    let now = Instant::now();
+    let shield = with(2, 2, now);
+    for tag in 1..=2 {
+        assert!(shield.refuse(&from("192.0.2.1", "alice", tag), now));
+    }
+    let sure = Guess { sure: true, ..from("192.0.2.1", "alice", 50) };
+    assert!(shield.refuse(&sure, now));
+    assert_eq!(shield.standing(whose("alice"), None, now).failures, 3);
+    assert!(shield.tries(&Guess { sure: true, ..guess("alice", 51) }, Outcome::Right, now));
+    assert_eq!(shield.standing(whose("alice"), None, now).failures, 0);
 }
 
 #[test]

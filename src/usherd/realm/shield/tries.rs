@@ -93,9 +93,14 @@ impl Tries {
         if self.is_wrong(tag, limits, now) {
             return Gate::Wrong;
         }
-        if let Some(left) = self.wait(limits, now) {
-            return Gate::Shut(left);
+        match self.wait(limits, now) {
+            Some(left) => Gate::Shut(left),
+            None => self.take(number, tag, exists, now),
         }
+    }
+
+    /// Takes a place, be there one or not.
+    pub(super) fn take(&mut self, number: u64, tag: u64, exists: bool, now: Instant) -> Gate {
         self.exists |= exists;
         self.tries.push(Try { number, tag: Some(tag), at: now, state: State::Trying });
         Gate::Open
@@ -121,21 +126,22 @@ impl Tries {
         now: Instant,
     ) -> bool {
         self.exists |= exists;
+        self.prune(limits, now);
         let mine = |it: &Try| it.number == number && it.state == State::Trying;
         let tried = self.tries.iter().position(mine).map(|at| self.tries.remove(at));
         // What was forgotten meanwhile stays so.
-        let tag = tried.map_or(Some(tag), |tried| tried.tag);
+        let (tag, begun) = tried.map_or((Some(tag), now), |tried| (tried.tag, tried.at));
         let state = match outcome {
             Outcome::Void => return false,
             Outcome::Right => {
-                // Those being tried may still fail.
-                self.tries.retain_mut(|it| match it.state {
-                    State::Trying => true,
-                    State::Refused | State::Forgiven if it.tag != tag => {
+                // Those being tried may still fail, and those whose outcome nobody knows may yet
+                // reach the directory; which failed meanwhile, it may have judged after this.
+                self.tries.retain_mut(|it| {
+                    let same = it.number == number || it.tag.is_some() && it.tag == tag;
+                    if it.state == State::Refused && it.at <= begun {
                         it.state = State::Forgiven;
-                        true
                     }
-                    _ => false,
+                    it.state == State::Trying || !same
                 });
                 self.keep_the_last(REMEMBERED, State::Forgiven);
                 self.shut_until = None;
