@@ -11,11 +11,15 @@ use usher_protocol::Questions;
 
 use crate::telemetry::{Count, trace};
 
+/// Questions under way at most, whoever still waits: work goes on though its askers have given up.
+const MOST: usize = 16_384;
+
 type UnderWay<K, V> = Mutex<HashMap<K, watch::Receiver<Option<V>>>>;
 
 /// Questions under way.
 pub(super) struct Flight<K: Hash + Eq, V> {
     under_way: Arc<UnderWay<K, V>>,
+    full: fn() -> V,
     asked: Count,
     joined: Count,
 }
@@ -25,8 +29,10 @@ where
     K: Hash + Eq + Clone + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new() -> Self {
-        Self { under_way: Arc::default(), asked: Count::default(), joined: Count::default() }
+    /// `full` is the answer where too many are under way.
+    pub(super) fn new(full: fn() -> V) -> Self {
+        let (asked, joined) = (Count::default(), Count::default());
+        Self { under_way: Arc::default(), full, asked, joined }
     }
 
     /// The answer of the question `key`, which `work` finds out unless somebody does already. The
@@ -46,6 +52,7 @@ where
         W: Future<Output = V> + Send + 'static,
     {
         let mut under_way = lock(&self.under_way);
+        let is_full = under_way.len() >= MOST;
         match under_way.entry(key.clone()) {
             Entry::Occupied(same) => {
                 self.joined.one();
@@ -54,6 +61,7 @@ where
                 });
                 same.get().clone()
             }
+            Entry::Vacant(_) if is_full => watch::channel(Some((self.full)())).1,
             Entry::Vacant(free) => {
                 self.asked.one();
                 // A panic here finds nothing to take off the map.
@@ -117,7 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_thousand_askers_make_one_question() {
-        let (flight, asked) = (Flight::new(), Arc::new(AtomicU32::new(0)));
+        let (flight, asked) = (Flight::new(|| 0), Arc::new(AtomicU32::new(0)));
         let ask = || {
             flight.join("alice", || {
                 let asked = Arc::clone(&asked);
@@ -131,8 +139,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn beyond_the_most_there_is_no_new_question_and_who_joins_one_is_answered() {
+        let (flight, go) = (Flight::new(|| 0), Arc::new(Notify::new()));
+        let work = |go: Arc<Notify>| {
+            move || async move {
+                go.notified().await;
+                7
+            }
+        };
+        for key in 0..super::MOST {
+            drop(flight.begin(key, work(Arc::clone(&go))));
+        }
+        assert_eq!(flight.join(super::MOST, || async { 7 }).await, Some(0));
+        let mut joined = Box::pin(flight.join(1, || async { 8 }));
+        assert!(poll!(&mut joined).is_pending());
+        tokio::task::yield_now().await;
+        go.notify_waiters();
+        assert_eq!(joined.await, Some(7));
+        assert_eq!(flight.join(super::MOST, || async { 7 }).await, Some(7));
+    }
+
+    #[tokio::test]
     async fn an_asker_that_gives_up_takes_nothing_from_the_others() {
-        let (flight, go) = (Arc::new(Flight::new()), Arc::new(Notify::new()));
+        let (flight, go) = (Arc::new(Flight::new(|| 0)), Arc::new(Notify::new()));
         let work = |go: Arc<Notify>| {
             move || async move {
                 go.notified().await;
@@ -150,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_first_asker_whose_time_is_up_strands_nobody() {
-        let (flight, go) = (Flight::new(), Arc::new(Notify::new()));
+        let (flight, go) = (Flight::new(|| 0), Arc::new(Notify::new()));
         let going = Arc::clone(&go);
         let work = || async move {
             going.notified().await;
@@ -166,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_strands_nobody_and_the_next_asker_starts_anew() {
-        let flight: Flight<&str, u32> = Flight::new();
+        let flight: Flight<&str, u32> = Flight::new(|| 0);
         assert_eq!(flight.join("alice", || async { panic!("on purpose") }).await, None);
         assert_eq!(flight.join("alice", || async { 3 }).await, Some(3));
     }
@@ -175,7 +204,7 @@ mod tests {
     /// and nothing is left behind.
     #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
     async fn at_no_time_is_a_question_under_way_twice_whoever_comes_and_goes() {
-        let flight = Arc::new(Flight::new());
+        let flight = Arc::new(Flight::new(|| 0));
         let under_way: Arc<[AtomicU32; 3]> = Arc::default();
         let askers = (0..64).map(|asker: usize| {
             let (flight, under_way) = (Arc::clone(&flight), Arc::clone(&under_way));
@@ -227,7 +256,7 @@ mod tests {
     /// Whatever happens in which order: who asks while a question is under way joins it, and all
     /// who still wait are told what came of it.
     async fn walk(steps: Vec<Step>) {
-        let flight = Flight::new();
+        let flight = Flight::new(|| 0);
         let begun = Arc::new(AtomicU32::new(0));
         let (mut askers, mut end) = (Vec::new(), None);
         let mut questions = 0;

@@ -62,6 +62,11 @@ type Searched = Option<(Person, Instant)>;
 /// What a directory said, and which host of it.
 type Heard<T> = (Result<T, No>, Option<Host>);
 
+fn overloaded<T>() -> Heard<T> {
+    let text = "too many questions to this directory are under way; see why it is slow";
+    (Err(No::Unavailable(Unavailable::new(Reason::Overloaded, text))), None)
+}
+
 /// A fact and whence it comes.
 #[derive(Clone)]
 struct Known<T> {
@@ -129,9 +134,9 @@ impl Realm {
             shield,
             pace: Pace::new(),
             generation: AtomicU64::new(0),
-            searches: Flight::new(),
-            binds: Flight::new(),
-            entries: Flight::new(),
+            searches: Flight::new(overloaded),
+            binds: Flight::new(overloaded),
+            entries: Flight::new(overloaded),
             tally,
             patience: AtomicU64::default(),
         })

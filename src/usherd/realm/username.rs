@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use stringprep::tables::x520_mapped_to_nothing;
 use stringprep::x520prep;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 use usher_protocol::MAX_USER;
 
 use crate::config::{Case, StripDomain, Usernames};
@@ -84,7 +86,9 @@ pub(super) fn folded(name: &str) -> String {
     // It brings names to a normal form where it is not asked to fold their case.
     let normal = x520prep(&name, false).and_then(|it| x520prep(&it, true).map(Cow::into_owned));
     let normal = normal.unwrap_or_else(|_| name.to_lowercase());
-    normal.split_whitespace().collect::<Vec<_>>().join(" ")
+    // Active Directory takes no notice of accents; elsewhere a few more names count together.
+    let bare: String = normal.nfd().filter(|sign| !is_combining_mark(*sign)).collect();
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -152,6 +156,7 @@ mod tests {
             "\u{ff41}lice",
             "al\u{ad}ice",
             "\u{fe00}alice",
+            "al\u{ed}ce",
             "ALICE\u{a0}",
         ] {
             assert_eq!(folded(name), "alice", "{name:?}");

@@ -306,7 +306,7 @@ impl Shield {
 
     fn user(&self, whose: Whose<'_>) -> u64 {
         match whose.id {
-            Some(id) => self.keys.hash_one(("id", folded(id))),
+            Some(id) => self.keys.hash_one(("id", id.to_lowercase())),
             None => self.name(whose.name),
         }
     }
