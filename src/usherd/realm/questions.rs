@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use usher_protocol::{Password, Reason, Source, Warning};
 
-use super::shield::{Gate, Guess, Outcome, Place, Whose};
+use super::shield::{Exists, Gate, Guess, Outcome, Place, Whose};
 use super::{Heard, Known, No, Person, Realm, Searched, WRONG, explain, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
 use crate::config::Rule;
@@ -324,7 +324,12 @@ impl Realm {
         // Where a right password has to come first, failures are those of names, known or not.
         let known = person.filter(|_| !self.password_first());
         let (name, id) = (known.map_or(name, Person::username), known.map(Person::id));
-        Whose { name, id, exists: person.is_some() }
+        let exists = match person {
+            Some(_) => Exists::Yes,
+            None if self.password_first() => Exists::Unknown,
+            None => Exists::No,
+        };
+        Whose { name, id, exists }
     }
 
     /// Attributes and filters that the request's rules look at and the realm's own do not, sorted.

@@ -113,8 +113,20 @@ pub(super) struct Whose<'a> {
     /// What it knows them by: one user may have many names. None where that is not known before a
     /// password is right, or nobody has the name.
     pub(super) id: Option<&'a str>,
-    /// Whether the directory has such a user, as far as is known.
-    pub(super) exists: bool,
+    /// Whether the directory has such a user.
+    pub(super) exists: Exists,
+}
+
+/// Whether the directory has a user of some name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exists {
+    /// It says that it has none.
+    #[default]
+    No,
+    /// That would only show by a right password.
+    Unknown,
+    /// It has.
+    Yes,
 }
 
 /// A password about to be tried.
@@ -367,7 +379,7 @@ pub(super) struct Place {
     client: Option<u64>,
     number: u64,
     tag: u64,
-    exists: bool,
+    exists: Exists,
     sent: AtomicBool,
     settled: bool,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{Gate, Guess, Outcome, Place, Shield, Whose};
+use super::{Exists, Gate, Guess, Outcome, Place, Shield, Whose};
 use crate::config;
 
 const WINDOW: Duration = Duration::from_secs(600);
@@ -23,7 +23,7 @@ fn with(failures: usize, per_client: usize, now: Instant) -> Arc<Shield> {
 }
 
 fn whose(name: &str) -> Whose<'_> {
-    Whose { name, id: None, exists: true }
+    Whose { name, id: None, exists: Exists::Yes }
 }
 
 fn guess(name: &str, tag: u64) -> Guess<'_> {
@@ -31,7 +31,7 @@ fn guess(name: &str, tag: u64) -> Guess<'_> {
 }
 
 fn made_up(name: &str, tag: u64) -> Guess<'_> {
-    Guess { whose: Whose { exists: false, ..whose(name) }, ..guess(name, tag) }
+    Guess { whose: Whose { exists: Exists::No, ..whose(name) }, ..guess(name, tag) }
 }
 
 fn from(client: &str, name: &'static str, tag: u64) -> Guess<'static> {
@@ -222,7 +222,7 @@ fn all_names_of_a_user_share_their_failures() {
     let now = Instant::now();
     let shield = shield(now);
     let of = |tag| {
-        let whose = Whose { name: "alice", id: Some("uid=alice,dc=x"), exists: true };
+        let whose = Whose { name: "alice", id: Some("uid=alice,dc=x"), exists: Exists::Yes };
         Guess { whose, ..guess("", tag) }
     };
     assert!((0..FAILURES).all(|tag| shield.refuse(&of(tag), now)));
@@ -405,6 +405,27 @@ fn no_made_up_name_takes_the_place_of_one_that_exists() {
         place.settle(Outcome::Refused, now);
     }
     assert!(names.iter().all(|name| [0, 2].contains(&left(name))));
+}
+
+#[test]
+fn where_nobody_knows_who_exists_no_name_frees_one_that_is_shut() {
+    let now = Instant::now();
+    let shield = shield(now);
+    let names = in_one_row(&shield, 9);
+    let of = |name, tag| {
+        let whose = Whose { exists: Exists::Unknown, ..whose(name) };
+        Guess { whose, ..guess(name, tag) }
+    };
+    for name in &names[..8] {
+        for tag in 0..FAILURES {
+            assert!(shield.refuse(&of(name, tag), now));
+        }
+    }
+    let refused = shield.admit(&of(&names[8], 1), now).err();
+    assert_eq!(refused, Some(Gate::Shut(super::MOMENT)));
+    assert!(names[..8].iter().all(|name| !shield.refuse(&of(name, 9), now)));
+    // Of users who are known there is room for one more.
+    assert!(shield.refuse(&guess(&names[8], 1), now));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroize;
 
-use super::{Gate, Limits, Outcome};
+use super::{Exists, Gate, Limits, Outcome};
 
 /// Refused passwords that are remembered where any number may fail: a phone and a script with an
 /// old one, and some typing.
@@ -28,7 +28,7 @@ pub(super) struct Tries {
     tries: Vec<Try>,
     shut_until: Option<Instant>,
     /// Whether the directory has a user of that name.
-    exists: bool,
+    exists: Exists,
 }
 
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Tries {
         &mut self,
         number: u64,
         tag: u64,
-        exists: bool,
+        exists: Exists,
         limits: &Limits,
         now: Instant,
     ) -> Gate {
@@ -100,8 +100,8 @@ impl Tries {
     }
 
     /// Takes a place, be there one or not.
-    pub(super) fn take(&mut self, number: u64, tag: u64, exists: bool, now: Instant) -> Gate {
-        self.exists |= exists;
+    pub(super) fn take(&mut self, number: u64, tag: u64, exists: Exists, now: Instant) -> Gate {
+        self.exists = self.exists.max(exists);
         self.tries.push(Try { number, tag: Some(tag), at: now, state: State::Trying });
         Gate::Open
     }
@@ -120,12 +120,12 @@ impl Tries {
     pub(super) fn settle(
         &mut self,
         (number, tag): (u64, u64),
-        exists: bool,
+        exists: Exists,
         outcome: Outcome,
         limits: &Limits,
         now: Instant,
     ) -> bool {
-        self.exists |= exists;
+        self.exists = self.exists.max(exists);
         self.prune(limits, now);
         let mine = |it: &Try| it.number == number && it.state == State::Trying;
         let tried = self.tries.iter().position(mine).map(|at| self.tries.remove(at));
@@ -176,13 +176,19 @@ impl Tries {
         if count == 0 && !shut {
             return 0;
         }
-        count.min(TRYING - 1) + TRYING * usize::from(trying) + EXISTS * usize::from(self.exists)
+        let guarded = match self.exists {
+            Exists::Yes => true,
+            // It may be a user under attack, whom others would free by failing as often.
+            Exists::Unknown => shut || limits.failures > 0 && count >= limits.failures,
+            Exists::No => false,
+        };
+        count.min(TRYING - 1) + TRYING * usize::from(trying) + EXISTS * usize::from(guarded)
     }
 
     /// The most that a name may be worth that makes room for another. A made-up one never takes the
     /// place of one that exists, and nothing that of one being tried, whose failure would not count.
-    pub(super) fn room_for(exists: bool) -> usize {
-        let least = if exists { EXISTS } else { 0 };
+    pub(super) fn room_for(exists: Exists) -> usize {
+        let least = if exists == Exists::Yes { EXISTS } else { 0 };
         least + TRYING - 1
     }
 
