@@ -214,7 +214,7 @@ impl Shield {
             let tries = users.entry(user, worth, Tries::room_for(exists));
             tries.map_or(Gate::Shut(MOMENT), |tries| {
                 tries.name = self.name(guess.whose.name);
-                match guess.sure {
+                match guess.sure && !tries.is_unanswered(guess.tag) {
                     true => tries.take(number, guess.tag, exists, now),
                     false => tries.admit(number, guess.tag, exists, &self.limits, now),
                 }

@@ -67,6 +67,11 @@ impl Tries {
         self.tries.iter().any(|it| it.is(tag, State::Trying))
     }
 
+    /// Whether this password was sent and nobody has said what came of it.
+    pub(super) fn is_unanswered(&self, tag: u64) -> bool {
+        self.is_trying(tag) || self.tries.iter().any(|it| it.is(tag, State::Unknown))
+    }
+
     fn is_wrong(&self, tag: u64, limits: &Limits, now: Instant) -> bool {
         let is_new = |it: &&Try| now.saturating_duration_since(it.at) < limits.negative_ttl;
         let of = |state| self.tries.iter().filter(move |it| it.is(tag, state));
