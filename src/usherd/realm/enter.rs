@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use usher_protocol::{Password, Source, Warning};
 
-use super::questions::{Try, not_tried, outcome};
+use super::questions::{Try, not_tried, outcome, with_others};
 use super::shield::{Gate, Guess, Outcome, Place};
 use super::{Heard, Known, No, Person, Realm, WRONG, rules};
 use crate::cache::{Asked, Digest, Memory, Who};
@@ -63,13 +63,7 @@ impl Realm {
             notes.known = true;
             return Ok((person.clone(), Known { fact: None, source: Source::Cache, since }));
         }
-        // One entry serves both this request and those that wanted something else.
-        let others =
-            who.identity().into_iter().flat_map(|person| person.extra().map(str::to_owned));
-        let mut all = extra.clone();
-        all.extend(others.take(usher_protocol::MAX_RULES));
-        all.sort_unstable();
-        all.dedup();
+        let all = with_others(extra.clone(), who.identity());
         let sure = matches!(memory, Memory::Right(_));
         let mut said =
             self.ask_both(tried, Guess { sure, ..tried.guess(whose) }, &all, notes, deadline).await;
@@ -143,7 +137,7 @@ impl Realm {
             Err(why) => (Err(why), Ok(Found::Nobody)),
         };
         let who = self.cache.look(&entry.name, Instant::now());
-        let known = matches!(who, Who::Fresh { .. } | Who::Stale { .. }).then_some(&*entry.name);
+        let known = who.identity().map(|_| &*entry.name);
         let outcome = outcome(&verification);
         self.settle(place, outcome, known);
         if outcome == Outcome::Refused {

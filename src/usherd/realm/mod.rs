@@ -199,7 +199,7 @@ impl Realm {
         let name = self.canonical(typed).ok_or(No::BadCredentials(WRONG))?;
         self.forget_if_void();
         let (who, memory, digest) = self.cache.recall_both(&name, password, begun);
-        notes.known = matches!(who, Who::Fresh { .. } | Who::Stale { .. });
+        notes.known = who.identity().is_some();
         let tried = Try { name: &name, password, digest: &digest, client: query.client, begun };
         // A password that is known to be right passes the shield: whoever guesses at this user's
         // password cannot lock them out of what works.

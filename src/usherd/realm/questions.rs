@@ -48,7 +48,7 @@ impl Realm {
         self: &Arc<Self>,
         name: &str,
         who: Who<Person>,
-        mut extra: Vec<String>,
+        extra: Vec<String>,
         notes: &mut Notes<'_>,
         deadline: Instant,
     ) -> Result<Option<Known<Person>>, No> {
@@ -69,12 +69,7 @@ impl Realm {
             Who::Fresh { identity, .. } | Who::Stale { identity, .. } => (Some(identity), None),
             Who::Unknown => (None, None),
         };
-        // One entry serves both this request and those that wanted something else, as long as that
-        // is not ever more.
-        let others = known.iter().flat_map(|known| known.extra().map(str::to_owned));
-        extra.extend(others.take(usher_protocol::MAX_RULES));
-        extra.sort_unstable();
-        extra.dedup();
+        let extra = with_others(extra, known.as_ref());
         // In a box: what is known should not carry the weight of what is not.
         let found = Box::pin(self.ask_who(name, extra, stale, notes, deadline)).await?;
         notes.known = found.is_some();
@@ -393,6 +388,16 @@ impl Realm {
             }
         }
     }
+}
+
+/// One entry serves both this request and those that wanted something else, as long as that is not
+/// ever more.
+pub(super) fn with_others(mut extra: Vec<String>, known: Option<&Person>) -> Vec<String> {
+    let others = known.into_iter().flat_map(|known| known.extra().map(str::to_owned));
+    extra.extend(others.take(usher_protocol::MAX_RULES));
+    extra.sort_unstable();
+    extra.dedup();
+    extra
 }
 
 /// Why a password was not tried.

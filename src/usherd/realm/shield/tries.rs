@@ -23,7 +23,8 @@ const EXISTS: usize = 2 * TRYING;
 /// The passwords that were tried for one name within the window.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
-    /// The user's name as it was last asked for, hashed: administrators go by names.
+    /// The user's name in the directory's spelling, where that is known, hashed: administrators go
+    /// by names.
     pub(super) name: u64,
     tries: Vec<Try>,
     shut_until: Option<Instant>,
