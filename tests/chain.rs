@@ -27,6 +27,16 @@ fn write_glass(folder: &Path) {
     write_private(&folder.join("glass.toml"), &users);
 }
 
+/// Asks as one client, and tells why not.
+fn one_client(daemon: &Daemon) -> impl FnMut(&str, &str) -> Option<Reason> {
+    let (mut wire, client) = (daemon.wire(), "192.0.2.7".parse().ok());
+    move |user, password| {
+        let query = Query { user: user.to_owned(), client, ..Query::default() };
+        let call = Call::Authenticate(query, Password::from(password));
+        verdict(wire.ask(call)).refusal().map(|refusal| refusal.reason)
+    }
+}
+
 fn realm_of(reply: &Reply) -> &str {
     reply.json["realm"].as_str().unwrap_or("nothing")
 }
@@ -143,13 +153,7 @@ fn made_up_names_of_one_client_stop_before_a_directory_is_searched() {
     let shield = "[realm.glass.shield]\nper_client = 3\n";
     let corp = format!("{}{shield}", slapd.realm());
     let daemon = start(&corp, "realms = [\"corp\", \"glass\"]\n");
-    let mut wire = daemon.wire();
-    let client = Some("192.0.2.7".parse().expect("an address"));
-    let mut ask = |user: &str, password: &str| {
-        let query = Query { user: user.to_owned(), client, ..Query::default() };
-        let call = Call::Authenticate(query, Password::from(password));
-        verdict(wire.ask(call)).refusal().map(|refusal| refusal.reason)
-    };
+    let mut ask = one_client(&daemon);
     assert_eq!(ask("carol", "carol-secret"), None);
     let refused: Vec<_> = (0..10).map(|number| ask(&format!("made-up-{number}"), "x")).collect();
     assert_eq!(refused[..3], [Some(Reason::BadCredentials); 3]);
@@ -189,13 +193,7 @@ fn a_client_that_one_realm_shuts_out_learns_nothing_of_another() {
     let slapd = Slapd::start();
     let corp = format!("{}[realm.corp.shield]\nper_client = 3\n", slapd.realm());
     let daemon = start(&corp, "realms = [\"corp\", \"glass\"]\n");
-    let mut wire = daemon.wire();
-    let client = Some("192.0.2.7".parse().expect("an address"));
-    let mut ask = |user: &str, password: &str| {
-        let query = Query { user: user.to_owned(), client, ..Query::default() };
-        let call = Call::Authenticate(query, Password::from(password));
-        verdict(wire.ask(call)).refusal().map(|refusal| refusal.reason)
-    };
+    let mut ask = one_client(&daemon);
     for guess in ["one", "two", "three"] {
         assert_eq!(ask("bob", guess), Some(Reason::BadCredentials));
     }

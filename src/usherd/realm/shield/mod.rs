@@ -198,15 +198,13 @@ impl Shield {
         let number = self.counts.places.fetch_add(1, Ordering::Relaxed);
         let (user, exists) = (self.user(guess.whose), guess.whose.exists);
         let client = guess.client.map(|client| self.client(client));
-        let (count, part) = self.clock(now);
         // Held until the failure is noted: of many at once no more are tried than may fail. Nobody
         // else takes one of the two locks while they hold the other.
         let mut clients = lock(&self.clients);
         if !guess.sure
-            && let Some(failures) = client.and_then(|client| clients.get(client))
-            && let Some(wait) = failures.wait(count, part, self.limits.per_client)
+            && let Some(left) = client.and_then(|client| self.wait_of(&mut clients, client, now))
         {
-            return Err(Gate::Shut(self.limits.window.mul_f64(wait)));
+            return Err(Gate::Shut(left));
         }
         let gate = {
             let mut users = lock(&self.users);
@@ -226,6 +224,7 @@ impl Shield {
             }
             return Err(gate);
         }
+        let (count, _) = self.clock(now);
         let worth = |failures: &Failures| failures.worth(count);
         if let Some(failures) = client.and_then(|client| clients.entry(client, worth, usize::MAX)) {
             failures.add(count);
@@ -301,9 +300,17 @@ impl Shield {
     }
 
     fn client_shut(&self, client: IpAddr, now: Instant) -> Option<Duration> {
+        self.wait_of(&mut lock(&self.clients), self.client(client), now)
+    }
+
+    fn wait_of(
+        &self,
+        clients: &mut Table<Failures>,
+        client: u64,
+        now: Instant,
+    ) -> Option<Duration> {
         let (count, part) = self.clock(now);
-        let mut clients = lock(&self.clients);
-        let wait = clients.get(self.client(client))?.wait(count, part, self.limits.per_client)?;
+        let wait = clients.get(client)?.wait(count, part, self.limits.per_client)?;
         Some(self.limits.window.mul_f64(wait))
     }
 
